@@ -1,0 +1,208 @@
+"""The configuration: TOML to frozen structs, every key with its default, unit and check."""
+
+import difflib
+import ipaddress
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from pointsman.discovery import text
+from pointsman.vip.addresses import parse_range
+
+Seconds = Annotated[float, msgspec.Meta(gt=0)]
+Ttl = Annotated[int, msgspec.Meta(ge=0, le=2_147_483_647)]  # RFC 2181 section 8
+
+_DOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
+
+
+class ConfigError(Exception):
+    """The configuration can't be used; ``problems`` has a line for each key that is wrong."""
+
+    def __init__(self, where: str, problems: list[str]) -> None:
+        super().__init__(f"{where}: " + "; ".join(problems))
+        self.where = where
+        self.problems = problems
+
+
+class DiscoveryConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the cluster's state comes from."""
+
+    masters: tuple[str, ...] = ()
+    """``HOST:PORT`` of each Mesos master; any of them leads to the leader."""
+    poll_interval: Seconds = 1.0
+    """From the end of one reading to the start of the next."""
+    timeout: Seconds = 30.0
+    """For one whole reading."""
+    retry_max: Seconds = 15.0
+    """The longest wait between tries while no master answers."""
+
+
+class DnsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The DNS server and the names of tasks."""
+
+    listen: tuple[str, ...] = ("0.0.0.0:53",)
+    """``ADDRESS:PORT`` of each UDP and TCP listener."""
+    domain: str = "mesos"
+    """The zone of tasks, agents and masters."""
+    ttl: Ttl = 60
+    """Of the records of that zone, and for negative answers; in seconds."""
+    ip_sources: tuple[Literal["netinfo", "mesos", "docker", "host"], ...] = (
+        "netinfo",
+        "mesos",
+        "host",
+    )
+    """Where a task's address is looked for; the first source that has one gives all."""
+    enforce_rfc952: bool = False
+    """Labels of at most 24 letters, digits and dashes that begin with a letter."""
+    unhealthy: Literal["exclude", "include"] = "exclude"
+    """``exclude`` leaves an unhealthy task out while another instance of the name is healthy."""
+    srv_weight: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 1
+    """Weight of every SRV record."""
+
+
+class VipConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The virtual servers."""
+
+    enabled: bool = True
+    """``false`` serves DNS only, and needs no rights over the network."""
+    ipv4_range: str = "11.0.0.0-11.255.255.255"
+    """Addresses of named VIPs, ``LOWEST-HIGHEST`` or a prefix; empty for none."""
+    ipv6_range: str = "fd01:c::-fd01:c::ffff:ffff:ffff:ffff"
+    """The same for IPv6."""
+    domain: str = "thisdcos.directory"
+    """Named VIPs are ``<vip>.<framework>.l4lb.<domain>``."""
+    ttl: Ttl = 5
+    """Of the records of named VIPs; in seconds."""
+    scheduler: Literal[
+        "rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "mh", "sed", "nq", "fo", "ovf"
+    ] = "wlc"
+    """How the kernel chooses a real server."""
+    node_address: str = ""
+    """Source of this host's own connections to VIPs; empty for the one that faces the masters."""
+    link: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.-]{1,15}$")] = "pointsman0"
+    """Name of the dummy link that the VIPs' routes lead to."""
+    masquerade: bool = True
+    """Rewrite the source of other hosts' connections to VIPs, so that replies come back here."""
+    check_interval: Seconds = 30.0
+    """The kernel is compared with what it should have at least this often."""
+
+
+class HttpConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Health, metrics and the API."""
+
+    listen: str = "127.0.0.1:8123"
+    """``ADDRESS:PORT``; empty for none."""
+
+
+class LogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is written to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All of it."""
+
+    state_dir: str = "/var/lib/pointsman"
+    """Folder for what is remembered between runs."""
+    discovery: DiscoveryConfig = DiscoveryConfig()
+    dns: DnsConfig = DnsConfig()
+    vip: VipConfig = VipConfig()
+    http: HttpConfig = HttpConfig()
+    log: LogConfig = LogConfig()
+
+
+def load(path: Path) -> Config:
+    """Read a configuration file.
+
+    Raises ConfigError, which names every key that is wrong and says why.
+    """
+    try:
+        return parse(path.read_text())
+    except OSError as error:
+        raise ConfigError(str(path), [error.strerror or str(error)]) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(str(path), [f"is not UTF-8 text: {error}"]) from error
+    except ConfigError as error:
+        raise ConfigError(str(path), error.problems) from error
+
+
+def parse(toml: str) -> Config:
+    """Read the text of a configuration file; raises ConfigError."""
+    try:
+        table = tomllib.loads(toml)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError("configuration", [f"is no TOML: {error}"]) from error
+    if problems := list(_unknown(table, Config, "")):
+        raise ConfigError("configuration", problems)
+    try:
+        config = msgspec.convert(table, Config)
+    except msgspec.ValidationError as error:
+        reason, _, place = str(error).partition(" - at ")
+        key = place.strip("`").removeprefix("$").lstrip(".") or "configuration"
+        raise ConfigError("configuration", [f"{key}: {reason}"]) from error
+    if problems := list(_problems(config)):
+        raise ConfigError("configuration", problems)
+    return config
+
+
+def _unknown(table: Mapping[str, Any], kind: type[msgspec.Struct], prefix: str) -> Iterator[str]:
+    """Yield a line for each key that no struct has, with the nearest one that there is."""
+    fields = {field.name: field.type for field in msgspec.structs.fields(kind)}
+    for key, value in table.items():
+        if key not in fields:
+            near = difflib.get_close_matches(key, fields, 1, 0.5)
+            hint = f'did you mean "{near[0]}"?' if near else f"there are {', '.join(fields)}"
+            yield f"{prefix}{key}: unknown key; {hint}"
+        elif isinstance(value, dict) and isinstance(fields[key], type):
+            yield from _unknown(value, fields[key], f"{prefix}{key}.")
+
+
+def _problems(config: Config) -> Iterator[str]:
+    """Yield a line for each value that is of the right type and still can't be used."""
+    if not config.discovery.masters:
+        yield 'discovery.masters: is empty; name the masters, as in ["10.0.0.1:5050"]'
+    for at, master in enumerate(config.discovery.masters):
+        yield from _endpoint(f"discovery.masters[{at}]", master, any_host=True)
+    if len(set(config.discovery.masters)) != len(config.discovery.masters):
+        yield "discovery.masters: names a master twice"
+    if not config.dns.listen:
+        yield "dns.listen: is empty"
+    for at, listen in enumerate(config.dns.listen):
+        yield from _endpoint(f"dns.listen[{at}]", listen)
+    if config.http.listen:
+        yield from _endpoint("http.listen", config.http.listen)
+    for key, domain in (("dns.domain", config.dns.domain), ("vip.domain", config.vip.domain)):
+        if not _DOMAIN.fullmatch(domain) or len(domain) > 200:
+            yield f"{key}: {domain!r} is not a domain of lower-case letters, digits, '-' and '.'"
+    if not config.dns.ip_sources or len(set(config.dns.ip_sources)) != len(config.dns.ip_sources):
+        yield "dns.ip_sources: is empty or names a source twice"
+    for key, range_, family in (
+        ("vip.ipv4_range", config.vip.ipv4_range, 4),
+        ("vip.ipv6_range", config.vip.ipv6_range, 6),
+    ):
+        if range_:
+            yield from _range(key, range_, family)
+    if config.vip.node_address and not text.ip(config.vip.node_address):
+        yield f"vip.node_address: {config.vip.node_address!r} is not an IP address"
+
+
+def _endpoint(key: str, value: str, *, any_host: bool = False) -> Iterator[str]:
+    try:
+        host, _ = text.endpoint(value)
+        if not any_host:
+            ipaddress.ip_address(host)
+    except ValueError as error:
+        yield f"{key}: {error}"
+
+
+def _range(key: str, value: str, family: int) -> Iterator[str]:
+    try:
+        if parse_range(value).family != family:
+            yield f"{key}: {value!r} is not of IPv{family}"
+    except ValueError as error:
+        yield f"{key}: {error}"

@@ -1,0 +1,45 @@
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pointsman.vip.labels import Label, parse, parse_with_protocol
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("/web:80", Label("web", "", 80)),
+        ("web:80", Label("web", "", 80)),
+        ("/api.hello-world:443", Label("api.hello-world", "", 443)),
+        ("/group/My_App:80", Label("groupmy-app", "", 80)),
+        ("10.1.1.1:5432", Label("", "10.1.1.1", 5432)),
+        ("fd01:c::1:80", Label("", "fd01:c::1", 80)),
+        ("[fd01:c::1]:80", Label("", "fd01:c::1", 80)),
+        (" /web:80 ", Label("web", "", 80)),
+    ],
+)
+def test_a_label_names_a_vip(value: str, expected: Label) -> None:
+    assert parse(value) == expected
+
+
+@pytest.mark.parametrize(
+    "value", ["", "web", ":80", "/web:", "/web:0", "/web:65536", "/web:http", "/:80", "/é:80"]
+)
+def test_a_label_that_makes_no_sense_says_why(value: str) -> None:
+    with pytest.raises(ValueError, match=r"not|nothing") as refused:
+        parse(value)
+    assert repr(value) in str(refused.value)
+
+
+def test_the_oldest_form_names_its_protocol() -> None:
+    assert parse_with_protocol("UDP://dns:53") == ("udp", Label("dns", "", 53))
+    with pytest.raises(ValueError, match="tcp://"):
+        parse_with_protocol("/web:80")
+
+
+@given(st.text())
+def test_no_text_ends_in_another_error(value: str) -> None:
+    with contextlib.suppress(ValueError):
+        parse(value)

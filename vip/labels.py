@@ -1,0 +1,54 @@
+"""VIP labels: which virtual server a task's port wants to stand behind.
+
+``/web:80`` or ``web:80`` is a named VIP, ``10.1.1.1:5432`` and ``fd01:c::1:80`` are addresses. The
+oldest form stands on the task, as ``VIP_PORT0``, and names its protocol: ``tcp://web:80``.
+"""
+
+import msgspec
+
+from pointsman.discovery import mangle, text
+
+TASK_LABEL = "VIP_PORT"
+"""Of a task's own labels, those with this start and an index into its host ports."""
+
+PORT_LABEL = "VIP"
+"""Of a discovery port's labels, those with this start, in upper or lower case."""
+
+
+class Label(msgspec.Struct, frozen=True, gc=False, order=True):
+    """A VIP as a label asks for it."""
+
+    name: str
+    """Mangled, without its framework (``web``, ``api.web``); empty for an address."""
+    address: str
+    """Canonical text form; empty for a name."""
+    port: int
+
+
+def parse(value: str) -> Label:
+    """Read a label's value.
+
+    Raises ValueError, with a reason for people, when it makes no sense.
+    """
+    host, colon, number = value.strip().rpartition(":")
+    if not colon or not host:
+        raise ValueError(f"{value!r} is not NAME:PORT or ADDRESS:PORT")
+    if not (number.isascii() and number.isdigit() and 0 < int(number) < 65_536):
+        raise ValueError(f"{value!r}: {number!r} is not a port (1 to 65535)")
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    address = text.ip(bare)
+    name = "" if address else mangle.fragment(host)
+    if not address and not name:
+        raise ValueError(f"{value!r}: nothing of {host!r} can stand in a DNS name")
+    return Label(name, address, int(number))
+
+
+def parse_with_protocol(value: str) -> tuple[str, Label]:
+    """Read the oldest form, ``tcp://web:80``.
+
+    Raises ValueError, with a reason for people, when it makes no sense.
+    """
+    protocol, separator, rest = value.partition("://")
+    if not separator:
+        raise ValueError(f"{value!r} is not tcp://… or udp://…")
+    return protocol.lower(), parse(rest)

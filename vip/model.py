@@ -1,0 +1,172 @@
+"""Virtual servers, their real servers, and the changes between two tables of them."""
+
+import enum
+from collections.abc import Mapping
+from typing import TypeAlias
+
+import msgspec
+
+
+class Protocol(enum.IntEnum):
+    """IP protocol numbers of what IPVS balances."""
+
+    TCP = 6
+    UDP = 17
+    SCTP = 132
+
+    def __str__(self) -> str:
+        return self.name.lower()
+
+
+class Forwarding(enum.IntEnum):
+    """How a packet gets to its real server (``IP_VS_CONN_F_FWD_MASK`` in linux/ip_vs.h)."""
+
+    MASQUERADE = 0
+    LOCAL = 1
+    TUNNEL = 2
+    DIRECT = 3
+
+
+class Key(msgspec.Struct, frozen=True, gc=False, order=True):
+    """What tells virtual servers apart: protocol, address and port, or a firewall mark."""
+
+    protocol: int = 0
+    """0 for a firewall mark."""
+    address: str = ""
+    """IPv4 or IPv6 in its canonical text form; for a firewall mark ``0.0.0.0`` or ``::``."""
+    port: int = 0
+    fwmark: int = 0
+
+    @property
+    def family(self) -> int:
+        """4 or 6."""
+        return 6 if ":" in self.address else 4
+
+    def __str__(self) -> str:
+        if self.fwmark:
+            return f"fwmark {self.fwmark} ipv{self.family}"
+        host = f"[{self.address}]" if self.family == 6 else self.address
+        return f"{Protocol(self.protocol)} {host}:{self.port}"
+
+
+class Settings(msgspec.Struct, frozen=True, gc=False):
+    """How a virtual server balances."""
+
+    scheduler: str = "wlc"
+    flags: int = 0
+    """``IP_VS_SVC_F_*``: 1 persistent, 4 one packet, 8, 16 and 32 for the scheduler; never 2."""
+    persistence: int = 0
+    """Seconds; counts only with flag 1."""
+    netmask: int = 0
+    """Prefix length that persistence groups clients by; 0 for a single address (32 or 128)."""
+
+
+class Endpoint(msgspec.Struct, frozen=True, gc=False, order=True):
+    """Where a real server listens."""
+
+    address: str
+    port: int
+
+    def __str__(self) -> str:
+        return (
+            f"[{self.address}]:{self.port}"
+            if ":" in self.address
+            else f"{self.address}:{self.port}"
+        )
+
+
+class RealServer(msgspec.Struct, frozen=True, gc=False):
+    """How a real server takes part."""
+
+    weight: int = 1
+    forwarding: int = Forwarding.MASQUERADE
+    upper: int = 0
+    """No more connections than this; 0 for no limit."""
+    lower: int = 0
+    tunnel_type: int = 0
+    tunnel_port: int = 0
+    tunnel_flags: int = 0
+
+
+class VirtualServer(msgspec.Struct, frozen=True):
+    """A virtual server's settings and its real servers."""
+
+    settings: Settings = Settings()
+    real_servers: Mapping[Endpoint, RealServer] = {}
+
+
+Table: TypeAlias = Mapping[Key, VirtualServer]
+
+
+class AddServer(msgspec.Struct, frozen=True, gc=False):
+    """Add a virtual server without real servers."""
+
+    key: Key
+    settings: Settings
+
+    def __str__(self) -> str:
+        return f"add {self.key} {self.settings.scheduler}"
+
+
+class SetServer(msgspec.Struct, frozen=True, gc=False):
+    """Replace the settings of a virtual server."""
+
+    key: Key
+    settings: Settings
+
+    def __str__(self) -> str:
+        return f"set {self.key} {self.settings.scheduler}"
+
+
+class DeleteServer(msgspec.Struct, frozen=True, gc=False):
+    """Delete a virtual server with all its real servers."""
+
+    key: Key
+
+    def __str__(self) -> str:
+        return f"delete {self.key}"
+
+
+class AddReal(msgspec.Struct, frozen=True, gc=False):
+    """Add a real server to a virtual server."""
+
+    key: Key
+    endpoint: Endpoint
+    real: RealServer
+
+    def __str__(self) -> str:
+        return f"add {self.key} -> {self.endpoint} weight {self.real.weight}"
+
+
+class SetReal(msgspec.Struct, frozen=True, gc=False):
+    """Replace how a real server takes part (all of it: the kernel resets what is not said)."""
+
+    key: Key
+    endpoint: Endpoint
+    real: RealServer
+
+    def __str__(self) -> str:
+        return f"set {self.key} -> {self.endpoint} weight {self.real.weight}"
+
+
+class DeleteReal(msgspec.Struct, frozen=True, gc=False):
+    """Delete a real server."""
+
+    key: Key
+    endpoint: Endpoint
+
+    def __str__(self) -> str:
+        return f"delete {self.key} -> {self.endpoint}"
+
+
+Change: TypeAlias = AddServer | SetServer | DeleteServer | AddReal | SetReal | DeleteReal
+
+
+class Failure(msgspec.Struct, frozen=True, gc=False):
+    """A change that the kernel refused."""
+
+    change: Change
+    errno: int
+
+    def __str__(self) -> str:
+        return f"{self.change}: errno {self.errno}"
