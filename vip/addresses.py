@@ -9,7 +9,7 @@ import msgspec
 from pointsman.vip.phash import phash2
 
 
-class Range(msgspec.Struct, frozen=True):
+class Range(msgspec.Struct, frozen=True, order=True):
     """Addresses from ``lowest`` to ``highest``, both usable."""
 
     lowest: str

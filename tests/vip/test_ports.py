@@ -65,10 +65,11 @@ def test_one_bad_label_leaves_the_others() -> None:
     web = task(discovery=discovery("web", port(31000, VIP_0="nonsense", VIP_1="/web:80")))
     (found,), notes = task_ports(web)
     assert found.vips == (WEB,)
-    assert [str(note) for note in notes] == [
+    (note,) = notes
+    assert str(note) == (
         "task web.1 of marathon: port 31000: label VIP_0: 'nonsense' is not NAME:PORT or "
         "ADDRESS:PORT"
-    ]
+    )
 
 
 def test_a_protocol_that_ipvs_does_not_know_is_noted_only_with_a_vip() -> None:

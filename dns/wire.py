@@ -1,0 +1,63 @@
+"""Names, types and record data between their text and their bytes (RFC 1035 sections 3 and 4)."""
+
+from typing import Any
+
+import dnslib
+
+IN = 1
+"""The class of the Internet."""
+
+TYPES = {"A": 1, "NS": 2, "SOA": 6, "PTR": 12, "TXT": 16, "AAAA": 28, "SRV": 33}
+"""Numbers of the types that a zone may hold."""
+
+NAMES = {number: name for name, number in TYPES.items()}
+
+OPT, IXFR, AXFR, MAILB, MAILA, ANY = 41, 251, 252, 253, 254, 255
+"""Types that are asked for or stand in messages, and are in no zone."""
+
+ANSWERED, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, BADVERS = 0, 1, 2, 3, 4, 5, 16
+"""Response codes (RFC 1035 section 4.1.1, RFC 6891 section 9)."""
+
+QR, AA, TC, RD = 0x8000, 0x0400, 0x0200, 0x0100
+"""Flags of a header."""
+
+
+class _Plain(dnslib.DNSBuffer):  # type: ignore[misc]
+    """A buffer that doesn't compress names: a target in SRV must not be (RFC 2782)."""
+
+    def encode_name(self, name: Any) -> None:
+        self.encode_name_nocompress(name)
+
+
+def name(text: str) -> bytes:
+    """Return an absolute name's bytes.
+
+    Raises ValueError when a label is empty or too long, or it holds other than ASCII.
+    """
+    if text == ".":
+        return b"\0"
+    wire = bytearray()
+    for label in text.removesuffix(".").split("."):
+        if not 0 < len(label) < 64:
+            raise ValueError(f"{text!r} has a label that is empty or too long")
+        wire.append(len(label))
+        wire += label.encode("ascii")
+    return bytes(wire) + b"\0"
+
+
+def data(type_: str, text: str) -> bytes:
+    """Return the data of a record from its text in a zone file."""
+    buffer = _Plain()
+    dnslib.RDMAP[type_].fromZone(text.split()).pack(buffer)
+    return bytes(buffer.data)
+
+
+def record(owner: bytes, type_: str, ttl: int, rdata: bytes) -> bytes:
+    """Return a whole record of the Internet; ``owner`` is a name or a pointer to one."""
+    head = TYPES[type_].to_bytes(2) + IN.to_bytes(2) + ttl.to_bytes(4) + len(rdata).to_bytes(2)
+    return owner + head + rdata
+
+
+def pointer(offset: int) -> bytes:
+    """Return a pointer to a name that stands earlier in the message (RFC 1035 section 4.1.4)."""
+    return (0xC000 | offset).to_bytes(2)

@@ -1,0 +1,162 @@
+"""A zone kept up to date by changes, and the choice of the zone that a name belongs to."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+
+from pointsman.dns.records import Record, address_records
+
+MOST_SERIAL = 1 << 32
+
+
+class Soa(msgspec.Struct, frozen=True):
+    """The start of a zone (RFC 1035 section 3.3.13), without its serial; times in seconds."""
+
+    mname: str
+    """Name of the nameserver, inside the zone."""
+    rname: str
+    """Mailbox of who runs it."""
+    refresh: int = 60
+    retry: int = 600
+    expire: int = 86_400
+    minimum: int = 60
+    """How long to remember that a name is not there (RFC 2308 section 4)."""
+
+
+class Rrset(msgspec.Struct, frozen=True, gc=False):
+    """The records of one name and type (RFC 2181 section 5)."""
+
+    name: str
+    type: str
+    ttl: int
+    data: tuple[str, ...]
+    """Sorted, so that the same content is the same value."""
+
+
+class Zone:
+    """The records under one apex; each counted, as several tasks may give the same one."""
+
+    def __init__(
+        self, apex: str, soa: Soa, ttl: int, nameservers: Iterable[str] = (), serial: int = 1
+    ) -> None:
+        """Take the apex with its last dot, the TTL of its own records, and their addresses."""
+        self.apex = apex
+        self.soa = soa
+        self.ttl = ttl
+        self.serial = serial % MOST_SERIAL
+        self.loaded = False
+        """False until a first view was published; a server then has no answer to give."""
+        self._records: dict[str, dict[str, Counter[Record]]] = {}
+        self._below: Counter[str] = Counter()
+        """How many names with records lie below each name: the empty non-terminals."""
+        for record in address_records(soa.mname, nameservers, ttl):
+            self._add(record)
+
+    def __len__(self) -> int:
+        return sum(len(found) for types in self._records.values() for found in types.values())
+
+    def update(self, removed: Iterable[Record], added: Iterable[Record]) -> set[str]:
+        """Take records out and put records in; return the names whose answers may differ.
+
+        A record counts as often as it was put in, and is gone when it was taken out as often.
+        """
+        touched = set()
+        for record in added:
+            touched.add(record.name)
+            self._add(record)
+        for record in removed:
+            touched.add(record.name)
+            self._remove(record)
+        self.loaded = True
+        if touched:
+            self.serial = (self.serial + 1) % MOST_SERIAL
+            touched.add(self.apex)
+        return touched
+
+    def rrset(self, name: str, type_: str) -> Rrset | None:
+        """Return the records to answer with: the preferred ones, all when there are none."""
+        if name == self.apex:
+            return self._own(type_)
+        found = self._records.get(name, {}).get(type_)
+        if not found:
+            return None
+        served: Sequence[Record] = [r for r in found if r.preferred] or list(found)
+        data = tuple(sorted({r.data for r in served}))
+        return Rrset(name, type_, min(r.ttl for r in served), data)
+
+    def types(self, name: str) -> list[str]:
+        """Return the types that a name has, sorted."""
+        if name == self.apex:
+            return ["NS", "SOA"]
+        return sorted(self._records.get(name, ()))
+
+    def has(self, name: str) -> bool:
+        """Tell whether a name is there, with records or as an empty non-terminal (RFC 8020)."""
+        return name == self.apex or name in self._records or name in self._below
+
+    def rrsets(self) -> Iterator[Rrset]:
+        """Yield all that is answered, the zone's own first."""
+        for name in (self.apex, *sorted(self._records)):
+            for type_ in self.types(name):
+                if found := self.rrset(name, type_):
+                    yield found
+
+    def _own(self, type_: str) -> Rrset | None:
+        soa = self.soa
+        if type_ == "SOA":
+            times = f"{soa.refresh} {soa.retry} {soa.expire} {soa.minimum}"
+            data = f"{soa.mname} {soa.rname} {self.serial} {times}"
+            return Rrset(self.apex, "SOA", self.ttl, (data,))
+        if type_ == "NS":
+            return Rrset(self.apex, "NS", self.ttl, (soa.mname,))
+        return None
+
+    def _add(self, record: Record) -> None:
+        types = self._records.get(record.name)
+        if types is None:
+            types = self._records[record.name] = {}
+            self._below.update(self._above(record.name))
+        types.setdefault(record.type, Counter())[record] += 1
+
+    def _remove(self, record: Record) -> None:
+        types = self._records.get(record.name, {})
+        found = types.get(record.type, Counter())
+        if record not in found:
+            raise KeyError(f"{record} is not in the zone {self.apex}")
+        found[record] -= 1
+        if not found[record]:
+            del found[record]
+        if not found:
+            del types[record.type]
+        if not types:
+            del self._records[record.name]
+            for name in self._above(record.name):
+                self._below[name] -= 1
+                if not self._below[name]:
+                    del self._below[name]
+
+    def _above(self, name: str) -> Iterator[str]:
+        """Yield the names between a name and the apex."""
+        name = name.partition(".")[2]
+        while len(name) > len(self.apex):
+            yield name
+            name = name.partition(".")[2]
+
+
+class Zones:
+    """Several zones; a name belongs to the one with the longest apex."""
+
+    def __init__(self, *zones: Zone) -> None:
+        self._zones = {zone.apex: zone for zone in zones}
+
+    def __iter__(self) -> Iterator[Zone]:
+        return iter(self._zones.values())
+
+    def of(self, name: str) -> Zone | None:
+        """Return the zone that a name belongs to, None when it is not ours."""
+        while name:
+            if zone := self._zones.get(name):
+                return zone
+            name = name.partition(".")[2]
+        return None

@@ -1,0 +1,223 @@
+"""The running process: watches the masters, reconciles, answers; reloads and stops when told to.
+
+A reload builds the next Generation beside the one that serves, fills it, and then puts it in its
+place: no query meets a half-built one, and a configuration that can't be used changes nothing.
+"""
+
+import asyncio
+import logging
+import operator
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import aiohttp
+import msgspec
+
+from pointsman import log as log_
+from pointsman.config import Config, ConfigError, load
+from pointsman.discovery.backoff import delays
+from pointsman.discovery.errors import Fatal, Transient
+from pointsman.discovery.master import MasterList
+from pointsman.discovery.model import Cluster, Note
+from pointsman.dns.answer import Counts
+from pointsman.generation import Generation
+from pointsman.http_server import HttpServer
+from pointsman.listeners import Listeners
+from pointsman.metrics import Metrics
+from pointsman.node import nameservers, open_kernel
+from pointsman.notify import notify
+from pointsman.vip.wanted import Wanted
+from pointsman.worker import KernelWorker
+
+log = logging.getLogger("pointsman")
+RETRY, MOST_RETRY = 0.5, 30.0
+"""Seconds until the kernel is tried again after it could not follow: the first and the most."""
+
+
+class Daemon:
+    """One node's Pointsman."""
+
+    def __init__(self, path: Path, config: Config) -> None:
+        self._path = path
+        self._config = config
+        self._metrics = Metrics()
+        self._counts = Counts()
+        self._listeners = Listeners(self._answer)
+        self._http = HttpServer(self, self._metrics)
+        self._generation: Generation | None = None
+        self._cluster: Cluster | None = None
+        self._changed = asyncio.Event()
+        self._reconciling = asyncio.Lock()
+        self._waiting_for = "no master has been read yet"
+        self._signals: asyncio.Queue[signal.Signals] = asyncio.Queue()
+
+    # What the HTTP side tells.
+
+    @property
+    def wanted(self) -> Wanted:
+        """Virtual servers and who stands behind them."""
+        return self._generation.reconciler.views.wanted if self._generation else Wanted()
+
+    @property
+    def vip_zone(self) -> str:
+        """Zone of the VIPs' names."""
+        return f"l4lb.{self._config.vip.domain}"
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """What was left out, and why."""
+        return self._generation.reconciler.views.notes if self._generation else ()
+
+    @property
+    def not_ready(self) -> str:
+        """Why this node does not serve yet; empty when it does."""
+        return self._waiting_for
+
+    # The life of the process.
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT; SIGHUP reads the configuration again.
+
+        Raises Fatal when it can't start here. Ending leaves the kernel as it is, forwarding.
+        """
+        loop = asyncio.get_running_loop()
+        for one in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(one, self._signals.put_nowait, one)
+        self._metrics.count_dns(lambda: msgspec.structs.asdict(self._counts))
+        try:
+            await self._apply(self._config)
+            async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as group:
+                work = [
+                    group.create_task(self._watch(session), name="watch"),
+                    group.create_task(self._follow(), name="follow"),
+                ]
+                log.info("serving DNS on %s", ", ".join(self._config.dns.listen))
+                await self._steer()
+                for task in work:
+                    task.cancel()
+        finally:
+            notify("STOPPING=1")
+            await self._listeners.close()
+            await self._http.listen("")
+            if self._generation and self._generation.kernel:
+                await self._generation.kernel.close()
+        log.info("stopped; the kernel goes on forwarding")
+
+    async def _steer(self) -> None:
+        """Obey signals until one says to end."""
+        while await self._signals.get() == signal.SIGHUP:
+            notify("RELOADING=1")
+            try:
+                await self._apply(load(self._path))
+            except ConfigError as error:
+                for problem in error.problems:
+                    log.error("reload refused: %s: %s", error.where, problem)
+            except Fatal as error:
+                log.error("reload refused: %s", error)
+            else:
+                log.info("reloaded %s", self._path)
+            notify("READY=1")
+
+    async def _apply(self, config: Config) -> None:
+        """Serve by this configuration from now on.
+
+        Raises Fatal, and goes on as before, when something that it asks for can't be had.
+        """
+        kernel = KernelWorker(lambda: open_kernel(config)) if config.vip.enabled else None
+        if kernel:
+            await kernel.open()
+        generation = Generation(config, nameservers(config), kernel, self._metrics, self._counts)
+        before = self._generation
+        try:
+            await self._listeners.listen(config.dns.listen)
+            await self._http.listen(config.http.listen)
+            async with self._reconciling:
+                if self._cluster is not None:
+                    with suppress(Transient):  # the next run tells of it, and tries again
+                        await generation.reconciler.run_once(self._cluster, whole=True)
+                self._generation, self._config = generation, config
+        except BaseException:
+            if before:
+                await self._listeners.listen(self._config.dns.listen)
+                await self._http.listen(self._config.http.listen)
+            if kernel:
+                await kernel.close()
+            raise
+        log_.set_up(config.log.level)
+        if before and before.kernel:
+            await before.kernel.close()
+
+    async def _watch(self, session: aiohttp.ClientSession) -> None:
+        """Read the cluster again and again; what can't be read leaves the last good view."""
+        asked = None
+        complaint = ""
+        while True:
+            config = self._config.discovery
+            if config != asked:
+                asked = config
+                source = MasterList(config.masters, session, config.timeout)
+                retries = delays(config.poll_interval, config.retry_max)
+            try:
+                cluster = await source.read()
+            except Transient as error:
+                self._metrics.state_reads.labels("transient").inc()
+                if str(error) != complaint:
+                    stands = "; the last good view stands" if self._cluster else ""
+                    log.warning("%s%s", error, stands)
+                complaint = str(error)
+                await asyncio.sleep(next(retries))
+                continue
+            if complaint:
+                log.info("the masters answer again")
+                complaint = ""
+            retries = delays(config.poll_interval, config.retry_max)
+            self._metrics.state_reads.labels("ok").inc()
+            self._metrics.state_time.set(time.time())
+            await self._take(cluster)
+            await asyncio.sleep(config.poll_interval)
+
+    async def _take(self, cluster: Cluster) -> None:
+        """Make a cluster known to whom it concerns, if it differs."""
+        known = self._cluster
+        if known is None or known.leader != cluster.leader:
+            log.info("the leading master is %s", cluster.leader)
+        if known is None or not await asyncio.to_thread(operator.eq, known, cluster):
+            self._cluster = cluster
+            self._changed.set()
+
+    async def _follow(self) -> None:
+        """Reconcile at each change, and with the kernel alone at least every check interval."""
+        retries = delays(RETRY, MOST_RETRY)
+        wait, whole = self._config.vip.check_interval, True
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self._changed.wait()
+            whole = whole or not self._changed.is_set()
+            self._changed.clear()
+            wait = self._config.vip.check_interval
+            try:
+                async with self._reconciling:
+                    if self._cluster is None or self._generation is None:
+                        continue
+                    await self._generation.reconciler.run_once(self._cluster, whole=whole)
+            except Transient as error:
+                self._metrics.reconciles.labels("transient").inc()
+                log.warning("%s", error)
+                if self._waiting_for:
+                    self._waiting_for = str(error)
+                wait, whole = next(retries), True
+                continue
+            self._metrics.reconciles.labels("ok").inc()
+            retries = delays(RETRY, MOST_RETRY)
+            whole = False
+            if self._waiting_for:
+                self._waiting_for = ""
+                log.info("ready")
+                notify("READY=1")
+
+    def _answer(self, query: bytes, limit: int | None) -> bytes | None:
+        generation = self._generation
+        return generation.responder.answer(query, limit) if generation else None

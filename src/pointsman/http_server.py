@@ -1,0 +1,38 @@
+"""The HTTP listener: opened, kept or moved as the configuration asks."""
+
+import socket
+
+from aiohttp import web
+
+from pointsman.api import Served, application
+from pointsman.discovery import text
+from pointsman.dns.listening import bound
+from pointsman.metrics import Metrics
+
+
+class HttpServer:
+    """Serves the API on one address, or on none."""
+
+    def __init__(self, served: Served, metrics: Metrics) -> None:
+        self._served = served
+        self._metrics = metrics
+        self._address = ""
+        self._runner: web.AppRunner | None = None
+
+    async def listen(self, address: str) -> None:
+        """Listen on this ``ADDRESS:PORT`` alone; "" for none.
+
+        Raises Fatal, having changed nothing, when it can't be had.
+        """
+        if address == self._address:
+            return
+        runner = None
+        if address:
+            # Bound here, so that an address that can't be had is explained as for DNS.
+            listening = bound(socket.SOCK_STREAM, *text.endpoint(address))
+            runner = web.AppRunner(application(self._served, self._metrics), access_log=None)
+            await runner.setup()
+            await web.SockSite(runner, listening).start()
+        if self._runner is not None:
+            await self._runner.cleanup()
+        self._address, self._runner = address, runner

@@ -1,0 +1,78 @@
+"""What this host gives: its own addresses, and the parts that change its kernel."""
+
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from pointsman.config import Config
+from pointsman.discovery import text
+from pointsman.rules import ranges
+from pointsman.vip.kernel import Kernel
+from pointsman.vip.link import Link
+from pointsman.vip.masquerade import Masquerade
+from pointsman.vip.netlink import Ipvs
+from pointsman.vip.owned import Owned
+from pointsman.vip.sysctl import Sysctl
+
+_AF = {4: socket.AF_INET, 6: socket.AF_INET6}
+
+
+def facing(hosts: Sequence[str], family: int) -> str:
+    """Return the address from which this host reaches the first of others, "" when it reaches none.
+
+    ``hosts`` are ``HOST:PORT``. Connecting a UDP socket sends nothing: it asks the routing table.
+    """
+    for address in hosts:
+        host, port = text.endpoint(address)
+        try:
+            with socket.socket(_AF[family], socket.SOCK_DGRAM) as probe:
+                probe.connect((host, port))
+                return str(probe.getsockname()[0])
+        except OSError:
+            continue
+    return ""
+
+
+def addresses(config: Config) -> dict[int, str]:
+    """Return this node's own address by family: the one configured, else the one facing masters."""
+    own = text.ip(config.vip.node_address)
+    found = {4: facing(config.discovery.masters, 4), 6: facing(config.discovery.masters, 6)}
+    if own:
+        found[6 if ":" in own else 4] = own
+    return {family: address for family, address in found.items() if address}
+
+
+def nameservers(config: Config) -> tuple[str, ...]:
+    """Return the addresses under which this node answers DNS: those it listens on, if they tell."""
+    hosts = [text.endpoint(listen)[0] for listen in config.dns.listen]
+    own = addresses(config)
+    found: list[str] = []
+    for host in hosts:
+        if text.ip(host) in ("0.0.0.0", "::"):
+            found += filter(None, [own.get(6 if ":" in host else 4)])
+        else:
+            found.append(text.ip(host))
+    return tuple(dict.fromkeys(found))
+
+
+@contextmanager
+def open_kernel(config: Config) -> Iterator[Kernel]:
+    """Give the one thing that changes this host's kernel.
+
+    Raises Fatal when the host lacks ip_vs, or this process the right to program it.
+    """
+    found = ranges(config)
+    link = Link(config.vip.link, found, addresses(config))
+    with Ipvs() as servers:
+        try:
+            yield Kernel(
+                servers,
+                link,
+                Masquerade(found) if config.vip.masquerade else None,
+                Sysctl(),
+                Owned(Path(config.state_dir) / "virtual-servers.json"),
+                found,
+            )
+        finally:
+            link.close()

@@ -1,0 +1,123 @@
+"""Publishes the views of a Cluster: names at once, virtual servers in the kernel, then their names.
+
+The order is the point (DCOS_OSS-4939): the name of a VIP appears after the kernel serves it, and
+is gone before the kernel loses it.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable, Mapping
+
+from pointsman.discovery.errors import Transient
+from pointsman.discovery.model import Cluster
+from pointsman.dns.answer import Responder
+from pointsman.dns.records import Record, address_records
+from pointsman.dns.zone import Zone
+from pointsman.metrics import Metrics
+from pointsman.pipeline import NOTHING, Rules, Views, derive
+from pointsman.vip.kernel import Report
+from pointsman.worker import KernelWorker
+
+log = logging.getLogger("pointsman.reconcile")
+MOST_LINES = 20
+"""Changes that are logged one by one; of more only the number is."""
+
+
+class Reconciler:
+    """Keeps zones and kernel in step with the cluster; one ``run_once`` at a time."""
+
+    def __init__(
+        self,
+        rules: Rules,
+        names: Zone,
+        vips: Zone,
+        vip_ttl: int,
+        responder: Responder,
+        kernel: KernelWorker | None,
+        metrics: Metrics,
+    ) -> None:
+        """``kernel`` is None where virtual servers are switched off."""
+        self.views: Views = NOTHING
+        self.published: Mapping[str, tuple[str, ...]] = {}
+        """Addresses by VIP name, as DNS answers them now."""
+        self._rules = rules
+        self._names = names
+        self._vips = vips
+        self._vip_ttl = vip_ttl
+        self._responder = responder
+        self._kernel = kernel
+        self._metrics = metrics
+        self._complaint = ""
+
+    async def run_once(self, cluster: Cluster, *, whole: bool) -> None:
+        """Bring names and kernel to this cluster; ``whole`` looks after settings and rules as well.
+
+        Raises Transient when the kernel can't follow. What could be published then is; the next
+        run does the rest.
+        """
+        started = time.perf_counter()
+        views = await asyncio.to_thread(derive, cluster, self._rules, self.views)
+        self.views = views
+        self._update(self._names, views.removed, views.added)
+        self._measure(views)
+        names = views.wanted.names
+        self._publish({n: a for n, a in self.published.items() if names.get(n) == a})
+        if self._kernel is not None:
+            if whole:
+                await self._prepare(self._kernel)
+            self._report(await self._kernel.sync(views.wanted.table))
+        self._publish(names)
+        self._vips.loaded = True
+        self._metrics.reconcile_seconds.observe(time.perf_counter() - started)
+
+    async def _prepare(self, kernel: KernelWorker) -> None:
+        """Set what VIPs need around them; one that can't be set leaves the rest working."""
+        try:
+            self._report(await kernel.prepare())
+        except Transient as error:
+            if str(error) != self._complaint:
+                log.warning("%s; VIPs go on without it", error)
+            self._complaint = str(error)
+        else:
+            self._complaint = ""
+
+    def _publish(self, names: Mapping[str, tuple[str, ...]]) -> None:
+        """Answer exactly these VIP names."""
+        gone = {n: a for n, a in self.published.items() if names.get(n) != a}
+        new = {n: a for n, a in names.items() if self.published.get(n) != a}
+        if gone or new:
+            self._update(self._vips, self._records(gone), self._records(new))
+        self.published = names
+
+    def _records(self, names: Mapping[str, tuple[str, ...]]) -> list[Record]:
+        return [
+            record
+            for name, addresses in names.items()
+            for record in address_records(f"{name}.{self._vips.apex}", addresses, self._vip_ttl)
+        ]
+
+    def _update(self, zone: Zone, removed: Iterable[Record], added: Iterable[Record]) -> None:
+        self._responder.invalidate(zone.update(removed, added))
+
+    def _measure(self, views: Views) -> None:
+        metrics = self._metrics
+        metrics.tasks.set(len(views.cluster.tasks))
+        metrics.agents.set(len(views.cluster.agents))
+        metrics.notes.set(len(views.notes))
+        metrics.virtual_servers.set(len(views.wanted.table))
+        metrics.real_servers.set(sum(len(s.real_servers) for s in views.wanted.table.values()))
+        for zone in (self._names, self._vips):
+            metrics.records.labels(zone.apex).set(len(zone))
+
+    def _report(self, report: Report) -> None:
+        for change in report.changes:
+            self._metrics.kernel_changes.labels(type(change).__name__).inc()
+        self._metrics.kernel_changes.labels("surroundings").inc(report.surroundings)
+        self._metrics.kernel_failures.inc(len(report.failures))
+        for change in report.changes[:MOST_LINES]:
+            log.info("%s", change)
+        if len(report.changes) > MOST_LINES:
+            log.info("and %d changes more", len(report.changes) - MOST_LINES)
+        for failure in report.failures[:MOST_LINES]:
+            log.warning("the kernel refused to %s", failure)

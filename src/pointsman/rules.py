@@ -1,0 +1,35 @@
+"""From the configuration to the rules of each view."""
+
+from pointsman.config import Config
+from pointsman.dns.records import NameRules
+from pointsman.pipeline import Rules
+from pointsman.vip.addresses import Range, parse_range
+from pointsman.vip.model import Settings
+
+
+def rules(config: Config) -> Rules:
+    """Return what the views are derived by."""
+    dns = config.dns
+    return Rules(
+        names=NameRules(
+            domain=dns.domain,
+            ttl=dns.ttl,
+            ip_sources=dns.ip_sources,
+            rfc952=dns.enforce_rfc952,
+            srv_weight=dns.srv_weight,
+            unhealthy=dns.unhealthy,
+        ),
+        ranges=ranges(config),
+        settings=Settings(config.vip.scheduler),
+        balance=config.vip.enabled,
+    )
+
+
+def ranges(config: Config) -> tuple[Range, ...]:
+    """Return the ranges of named VIPs, IPv4 first."""
+    return tuple(parse_range(r) for r in (config.vip.ipv4_range, config.vip.ipv6_range) if r)
+
+
+def vip_apex(config: Config) -> str:
+    """Return the zone of the VIPs' names, with its last dot."""
+    return f"l4lb.{config.vip.domain}."

@@ -1,0 +1,55 @@
+from pathlib import Path
+
+import pytest
+
+from pointsman.discovery.errors import Transient
+from pointsman.vip.addresses import Range
+from pointsman.vip.model import Key, Protocol
+from pointsman.vip.owned import Memory, Owned
+
+ONE = Key(Protocol.TCP, "10.1.1.1", 80)
+TWO = Key(Protocol.UDP, "fd00::1", 53)
+NAMED = Range("11.0.0.0", "11.0.0.255")
+
+
+def memory(*keys: Key, ranges: tuple[Range, ...] = ()) -> Memory:
+    return Memory(frozenset(keys), frozenset(ranges))
+
+
+def test_what_is_kept_is_there_after_a_restart(tmp_path: Path) -> None:
+    Owned(tmp_path / "state/owned.json").keep(memory(ONE, TWO, ranges=(NAMED,)))
+    assert Owned(tmp_path / "state/owned.json").memory == memory(ONE, TWO, ranges=(NAMED,))
+
+
+def test_what_is_no_longer_kept_is_forgotten(tmp_path: Path) -> None:
+    owned = Owned(tmp_path / "owned.json")
+    owned.keep(memory(ONE, TWO))
+    owned.keep(memory(TWO))
+    assert Owned(tmp_path / "owned.json").memory == memory(TWO)
+
+
+@pytest.mark.parametrize("damage", [b"", b"[", b'{"keys": [{"protocol": "x"}]}', b"\xff"])
+def test_a_damaged_file_remembers_nothing(tmp_path: Path, damage: bytes) -> None:
+    (tmp_path / "owned.json").write_bytes(damage)
+    assert Owned(tmp_path / "owned.json").memory == memory()
+
+
+def test_a_file_that_cannot_be_written_is_transient_and_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("a file where the folder should be")
+    owned = Owned(tmp_path / "state/owned.json")
+    with pytest.raises(Transient, match=r"owned\.json"):
+        owned.keep(memory(ONE))
+    assert owned.memory == memory()
+
+
+def test_a_virtual_server_is_ours_by_its_range_or_its_label() -> None:
+    ours = memory(ONE, ranges=(NAMED,))
+    assert ours.covers(ONE)
+    assert ours.covers(Key(Protocol.TCP, "11.0.0.7", 80))
+    assert not ours.covers(TWO)
+    assert not ours.covers(Key(Protocol.TCP, "10.1.1.1", 443))
+    assert not ours.covers(Key(0, "0.0.0.0", 0, 7))
+
+
+def test_memories_add_up() -> None:
+    assert memory(ONE) | memory(TWO, ranges=(NAMED,)) == memory(ONE, TWO, ranges=(NAMED,))

@@ -1,0 +1,221 @@
+"""The kernel's virtual servers, over a generic-netlink socket of our own."""
+
+import errno
+import os
+import shutil
+import socket
+import struct
+import subprocess
+from collections.abc import Iterator, Sequence
+from itertools import count
+from types import TracebackType
+from typing import Self
+
+from pointsman.discovery.errors import Fatal, Transient
+from pointsman.vip import messages
+from pointsman.vip.model import Change, Failure, Key, Table, VirtualServer
+
+BATCH = 160 * 1024
+"""Octets sent at once: below what a socket's default send buffer (208 KiB) takes."""
+
+_GENERIC, _CONTROL, _GET_FAMILY = 16, 0x10, 3  # NETLINK_GENERIC, GENL_ID_CTRL, CTRL_CMD_GETFAMILY
+_RCVBUFFORCE = 33
+_RECEIVE_BUFFER = 8 << 20
+_LARGEST = 64 << 10
+"""Octets; the kernel fills at most 32 KiB of a dump into one answer."""
+_TIMEOUT = 10.0
+"""Seconds; the kernel answers within the system call, so an answer that takes longer is lost."""
+
+NO_RIGHT = (
+    "programming IPVS needs CAP_NET_ADMIN: run as root, give the unit "
+    "AmbientCapabilities=CAP_NET_ADMIN, or set vip.enabled = false to serve DNS only"
+)
+NO_IPVS = (
+    "this kernel has no ip_vs: load it (`modprobe ip_vs`; in a container, on the host), "
+    "or set vip.enabled = false to serve DNS only"
+)
+
+
+class Ipvs:
+    """IPVS of the network namespace this is made in; blocking, for one thread at a time."""
+
+    def __init__(self) -> None:
+        """Open the socket; raises Fatal when there is no ip_vs here, or no right to it."""
+        self.sent = 0
+        """Messages that change something, sent so far."""
+        self._sequence = count(1)
+        self._buffer = memoryview(bytearray(_LARGEST))
+        self._socket = socket.socket(
+            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _GENERIC
+        )
+        try:
+            self._socket.bind((0, 0))
+            self._socket.settimeout(_TIMEOUT)
+            self._family = self._find_family()
+            try:
+                self._socket.setsockopt(socket.SOL_SOCKET, _RCVBUFFORCE, _RECEIVE_BUFFER)
+                self.info()
+            except PermissionError as error:
+                raise Fatal(NO_RIGHT) from error
+        except BaseException:
+            self._socket.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the socket back."""
+        self._socket.close()
+
+    def table(self) -> Table:
+        """Return all virtual servers with their real servers.
+
+        Raises Transient when the kernel's answer can't be had whole.
+        """
+        while True:
+            try:
+                return dict(self._servers())
+            except InterruptedError:
+                continue  # somebody changed the table while we read it
+
+    def apply(self, changes: Sequence[Change]) -> tuple[Failure, ...]:
+        """Make all changes, in order; return those that the kernel refused.
+
+        Only the last message of a batch asks to be acknowledged: errors come without being asked
+        for. Raises Transient when answers were lost; the table must then be read again.
+        """
+        failures: list[Failure] = []
+        at = 0
+        while at < len(changes):
+            batch = bytearray()
+            first = at
+            sequences: dict[int, Change] = {}
+            while at < len(changes) and len(batch) < BATCH:
+                sequence = next(self._sequence)
+                sequences[sequence] = changes[at]
+                batch += messages.encode(changes[at], self._family, sequence)
+                at += 1
+            # The last one again asks for an acknowledgement: its flags stand at a known place.
+            last = len(messages.encode(changes[at - 1], self._family, sequence))
+            struct.pack_into("=H", batch, len(batch) - last + 6, messages.REQUEST | messages.ACK)
+            self.sent += at - first
+            self._send(bytes(batch))
+            for answered, code in self._outcomes(sequence):
+                if code == errno.EPERM:
+                    raise Fatal(NO_RIGHT)
+                if code and answered in sequences:
+                    failures.append(Failure(sequences[answered], code))
+        return tuple(failures)
+
+    def flush(self) -> None:
+        """Delete all virtual servers, of others as well."""
+        self._command(messages.FLUSH)
+
+    def info(self) -> tuple[str, int]:
+        """Return the version of IPVS, as ``1.2.1``, and the size of its connection table."""
+        (body,) = self._ask(messages.GET_INFO)
+        found = messages.attributes(body[4:])
+        (version,) = struct.unpack("=I", found[1])
+        (size,) = struct.unpack("=I", found[2])
+        return f"{version >> 16}.{version >> 8 & 0xFF}.{version & 0xFF}", size
+
+    def timeouts(self) -> tuple[int, int, int]:
+        """Return the idle timeouts of TCP, TCP after FIN, and UDP connections, in seconds."""
+        (body,) = self._ask(messages.GET_CONFIG)
+        found = messages.attributes(body[4:])
+        tcp, fin, udp = (int(struct.unpack("=I", found[kind])[0]) for kind in (4, 5, 6))
+        return tcp, fin, udp
+
+    def set_timeouts(self, tcp: int = 0, tcp_fin: int = 0, udp: int = 0) -> None:
+        """Set idle timeouts in seconds; 0 leaves one as it is."""
+        self._command(messages.SET_CONFIG, messages.timeouts(tcp, tcp_fin, udp))
+
+    def _find_family(self) -> int:
+        """Return the number of the family, loading ip_vs when it isn't there."""
+        for attempt in (1, 2):
+            name = struct.pack("=HH5s3x", 9, 2, messages.FAMILY.encode() + b"\0")
+            query = messages.request(_GET_FAMILY, _CONTROL, next(self._sequence), attributes=name)
+            self._send(query)
+            try:
+                (body,) = self._replies()
+            except FileNotFoundError as error:
+                if attempt == 2 or not _load_module():
+                    raise Fatal(NO_IPVS) from error
+            else:
+                return int(struct.unpack("=H", messages.attributes(body[4:])[1])[0])
+        raise AssertionError("unreachable")
+
+    def _servers(self) -> Iterator[tuple[Key, VirtualServer]]:
+        for body in self._ask(messages.GET_SERVICE, flags=messages.DUMP):
+            key, settings = messages.read_service(body)
+            reals = self._ask(messages.GET_DEST, messages.service(key), messages.DUMP)
+            # The kernel tells the newest first.
+            yield key, VirtualServer(settings, dict(map(messages.read_real, reversed(reals))))
+
+    def _command(self, command: int, attributes: bytes = b"") -> None:
+        """Send one message that changes something, and wait for its acknowledgement."""
+        self.sent += 1
+        self._ask(command, attributes)
+
+    def _ask(self, command: int, attributes: bytes = b"", flags: int = messages.ACK) -> list[bytes]:
+        """Send one message; return the bodies of what comes back.
+
+        Raises OSError for the error that the kernel answers with.
+        """
+        self._send(messages.request(command, self._family, next(self._sequence), flags, attributes))
+        return list(self._replies())
+
+    def _send(self, data: bytes) -> None:
+        try:
+            self._socket.send(data)
+        except OSError as error:
+            raise Transient(f"netlink did not take a message: {error.strerror}") from error
+
+    def _replies(self) -> Iterator[bytes]:
+        """Yield the bodies of an answer up to its end; raises the OSError that it ends with."""
+        interrupted = False
+        while True:
+            for kind, flags, _, body in messages.split(self._receive()):
+                interrupted = interrupted or bool(flags & messages.INTERRUPTED)
+                if kind in (messages.ERROR, messages.DONE):
+                    code = -int(struct.unpack_from("=i", body)[0]) if len(body) >= 4 else 0
+                    if code:
+                        raise OSError(code, os.strerror(code))
+                    if interrupted:
+                        raise InterruptedError
+                    return
+                yield body
+
+    def _outcomes(self, last: int) -> Iterator[tuple[int, int]]:
+        """Yield sequence and error number of each outcome until that of the last message."""
+        while True:
+            for kind, _, sequence, body in messages.split(self._receive()):
+                if kind == messages.ERROR:
+                    yield sequence, -int(struct.unpack_from("=i", body)[0])
+                    if sequence == last:
+                        return
+
+    def _receive(self) -> bytes:
+        try:
+            return bytes(self._buffer[: self._socket.recv_into(self._buffer)])
+        except OSError as error:
+            # ENOBUFS: answers were lost, though what was asked for was done.
+            raise Transient(f"netlink gave no whole answer: {error.strerror or error}") from error
+
+
+def _load_module() -> bool:
+    """Try to load ip_vs; return whether it may be there now."""
+    modprobe = shutil.which("modprobe", path=f"{os.environ.get('PATH', '')}:/sbin:/usr/sbin")
+    if modprobe is None:
+        return False
+    done = subprocess.run([modprobe, "ip_vs"], capture_output=True, check=False)
+    return done.returncode == 0

@@ -1,0 +1,64 @@
+"""Remembers, between runs, which virtual servers are ours to delete (a file)."""
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from pointsman.discovery.errors import Transient
+from pointsman.vip.addresses import Range
+from pointsman.vip.model import Key
+
+
+class Memory(msgspec.Struct, frozen=True):
+    """What the file holds."""
+
+    keys: frozenset[Key] = frozenset()
+    """Virtual servers outside the ranges that a label names, or named until now."""
+    ranges: frozenset[Range] = frozenset()
+    """Ranges of named VIPs, as configured now and, until their servers are gone, before."""
+
+    sysctls: dict[str, str] = {}
+    """Kernel settings as they were before they were changed, to be set back."""
+
+    def covers(self, key: Key) -> bool:
+        """Tell whether a virtual server is ours."""
+        if key in self.keys:
+            return True
+        return not key.fwmark and any(key.address in range_ for range_ in self.ranges)
+
+    def __or__(self, other: "Memory") -> "Memory":
+        return Memory(
+            self.keys | other.keys, self.ranges | other.ranges, self.sysctls | other.sysctls
+        )
+
+
+class Owned:
+    """The file, and what it holds."""
+
+    def __init__(self, path: Path) -> None:
+        """Read the file; one that is missing or damaged remembers nothing."""
+        self._path = path
+        try:
+            self.memory = msgspec.json.decode(path.read_bytes(), type=Memory)
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+            self.memory = Memory()
+
+    def keep(self, memory: Memory) -> None:
+        """Remember exactly this; does nothing when nothing changed.
+
+        Raises Transient when the file can't be written; then nothing changed.
+        """
+        if memory == self.memory:
+            return
+        new = self._path.with_name(self._path.name + ".new")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with new.open("wb") as file:
+                file.write(msgspec.json.encode(memory, order="sorted"))
+                file.flush()
+                os.fsync(file.fileno())
+            new.replace(self._path)
+        except OSError as error:
+            raise Transient(f"{self._path} can't be written: {error.strerror}") from error
+        self.memory = memory

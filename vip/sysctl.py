@@ -1,0 +1,44 @@
+"""Kernel settings that load balancing needs, under /proc/sys."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pointsman.discovery.errors import Transient
+
+BALANCING = {
+    # A real server that is gone resets its connections at the next packet instead of hanging them.
+    "net.ipv4.vs.expire_nodest_conn": "1",
+    # Clients bound to a drained real server by persistence move on.
+    "net.ipv4.vs.expire_quiescent_template": "1",
+}
+
+MASQUERADING = {
+    # netfilter sees what IPVS forwards, so that its source can be rewritten.
+    "net.ipv4.vs.conntrack": "1",
+    "net.ipv4.ip_forward": "1",
+}
+
+
+class Sysctl:
+    """The settings of this network namespace."""
+
+    def __init__(self, root: Path = Path("/proc/sys")) -> None:
+        self._root = root
+
+    def ensure(self, wanted: Mapping[str, str]) -> dict[str, str]:
+        """Write what differs; return the values that stood there before, of those written.
+
+        Raises Transient when one can't be read or written.
+        """
+        before = {}
+        for name, value in wanted.items():
+            path = self._root / name.replace(".", "/")
+            try:
+                old = path.read_text().strip()
+                if old != value:
+                    path.write_text(value)
+                    before[name] = old
+            except OSError as error:
+                problem = f"sysctl {name} can't be set to {value}: {error.strerror}"
+                raise Transient(problem) from error
+        return before
