@@ -1,0 +1,445 @@
+"""A small framework on Mesos's v1 scheduler API; as ``marathon`` it keeps apps at their number.
+
+usage: framework.py --masters HOST:PORT[,…] [--name marathon] [--control ADDRESS:PORT]
+                    [--id-file FILE] [--health FOLDER]
+
+Control, in JSON over HTTP on --control:
+  GET    /framework         its id, its master, the agents it had offers of
+  GET    /tasks             what it was told of each task: {id: {state, healthy, agent, ports, ...}}
+  POST   /tasks             launch one task or a list of them:
+     {"id": "web.1", "name": "web", "cmd": "sleep 1000", "cpus": 0.1, "mem": 32,
+      "ports": 2 or [31001],      how many host ports, or which
+      "labels": {...}, "agent": "10.0.0.11" (its hostname), "health": {HealthCheck},
+      "discovery": {DiscoveryInfo},  here and in "health" a "$0" is the first host port
+      "executor": "NAME",         shares one executor of an agent; without "cmd" it runs no process
+      "raw": {...}}               put over the TaskInfo; null takes a field away
+  DELETE /tasks/ID          kill it
+  PUT    /tasks/ID/health   true, false or none: what its executor reports from now on
+  GET    /apps              {id: {"instances": 3, "tasks": [...]}}
+  PUT    /apps/ID           a task as above without "id", and "instances": run that many of it, on
+                            the agents with the fewest; one that ends is replaced elsewhere
+  POST   /quit, /teardown   end, leaving the tasks or ending them too
+"""
+
+import argparse
+import contextlib
+import http.client
+import http.server
+import json
+import os
+import threading
+import time
+import urllib.parse
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from recordio import records
+
+Json = dict[str, Any]
+
+HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
+TERMINAL = {
+    "TASK_FINISHED", "TASK_FAILED", "TASK_KILLED", "TASK_ERROR", "TASK_LOST", "TASK_DROPPED",
+    "TASK_GONE", "TASK_GONE_BY_OPERATOR", "TASK_UNREACHABLE",
+}  # fmt: skip
+CHOOSY = 3.0
+"""Seconds that a task of an app waits for an offer of the agent that suits it best."""
+HERE = Path(__file__).resolve().parent
+
+
+def say(*words: object) -> None:
+    """Write a line to the log."""
+    print(time.strftime("%H:%M:%S"), *words, flush=True)
+
+
+class Framework:
+    """The scheduler's side: offers and updates in, launches and kills out."""
+
+    def __init__(self, name: str, masters: list[str], control: str, id_file: Path | None) -> None:
+        self.lock = threading.RLock()
+        self.agents: dict[str, str] = {}
+        """Agent ids by hostname."""
+        self.tasks: dict[str, Json] = {}
+        self.apps: dict[str, Json] = {}
+        self.id = ""
+        self.master = ""
+        self._name = name
+        self._masters = masters
+        self._control = control
+        self._id_file = id_file
+        self._stream = ""
+        self._pending: list[Json] = []
+        self._launched: Counter[str] = Counter()
+        if id_file and id_file.exists():
+            self.id = id_file.read_text().strip()
+
+    def run(self) -> None:
+        """Follow the leading master for ever."""
+        turn = 0
+        while True:
+            master = self._masters[turn % len(self._masters)]
+            try:
+                self._subscribe(master)
+            except (OSError, http.client.HTTPException) as error:
+                say("master", master, type(error).__name__, error)
+            turn += 1
+            time.sleep(1)
+
+    def launch(self, spec: Json) -> None:
+        """Ask for a task; it starts with a fitting offer."""
+        with self.lock:
+            self.tasks[spec["id"]] = {
+                "state": "PENDING",
+                "name": spec.get("name", spec["id"]),
+                "app": spec.get("app", ""),
+            }
+            self._pending.append(spec | {"asked": time.monotonic()})
+        self.call("REVIVE")
+
+    def kill(self, task_id: str) -> int:
+        """Kill a task; return the status of the master's answer."""
+        return self.call("KILL", kill={"task_id": {"value": task_id}})
+
+    def keep(self, app: str, spec: Json) -> None:
+        """Run an app at its number of instances from now on."""
+        with self.lock:
+            self.apps[app] = spec
+        self._fill(app)
+
+    def instances(self, app: str) -> list[str]:
+        """Return the ids of an app's tasks that have not ended."""
+        return [
+            id_ for id_, t in self.tasks.items() if t["app"] == app and t["state"] not in TERMINAL
+        ]
+
+    def call(self, kind: str, **more: Any) -> int:
+        """Make a call to the master; return the status of its answer."""
+        connection = http.client.HTTPConnection(self.master, timeout=10)
+        try:
+            body = json.dumps({"type": kind, "framework_id": {"value": self.id}, **more})
+            headers = {**HEADERS, "Mesos-Stream-Id": self._stream}
+            connection.request("POST", "/api/v1/scheduler", body, headers)
+            reply = connection.getresponse()
+            text = reply.read().decode()
+            if reply.status != 202:
+                say("call", kind, reply.status, text)
+            return reply.status
+        finally:
+            connection.close()
+
+    def _fill(self, app: str, avoid: str = "") -> None:
+        """Start or kill as many tasks of an app as its number asks for."""
+        with self.lock:
+            spec, there = self.apps[app], self.instances(app)
+            missing = int(spec["instances"]) - len(there)
+            for _ in range(missing):
+                self._launched[app] += 1
+                number = self._launched[app]
+                self.launch(
+                    spec | {"id": f"{app}.{number}", "name": app, "app": app, "avoid": avoid}
+                )
+            surplus = there[len(there) + missing :] if missing < 0 else []
+        for task_id in surplus:
+            self.kill(task_id)
+
+    def _subscribe(self, master: str) -> None:
+        """Handle one subscription until it ends; one that doesn't lead redirects."""
+        connection = http.client.HTTPConnection(master, timeout=60)
+        info: Json = {
+            "user": "root",
+            "name": self._name,
+            "roles": ["*"],
+            "failover_timeout": 600.0,
+            "checkpoint": True,
+            "capabilities": [{"type": "MULTI_ROLE"}, {"type": "PARTITION_AWARE"}],
+            "hostname": self._control.rpartition(":")[0],
+            "webui_url": f"http://{self._control}/",
+        }
+        body: Json = {"type": "SUBSCRIBE", "subscribe": {"framework_info": info}}
+        if self.id:
+            info["id"] = {"value": self.id}
+            body["framework_id"] = {"value": self.id}
+        connection.request("POST", "/api/v1/scheduler", json.dumps(body), HEADERS)
+        reply = connection.getresponse()
+        if reply.status == 307:
+            leader = urllib.parse.urlsplit(reply.getheader("Location") or "").netloc
+            if leader and leader != master:
+                self._subscribe(leader)
+            return
+        if reply.status != 200:
+            say("subscribe", master, reply.status, reply.read())
+            return
+        self.master, self._stream = master, reply.getheader("Mesos-Stream-Id") or ""
+        for event in records(reply):
+            self._handle(event)
+
+    def _handle(self, event: Json) -> None:
+        match event["type"]:
+            case "SUBSCRIBED":
+                self.id = event["subscribed"]["framework_id"]["value"]
+                if self._id_file:
+                    self._id_file.write_text(self.id)
+                say("subscribed", self.id, "at", self.master)
+                known = [
+                    t for t, v in self.tasks.items() if v["state"] not in {*TERMINAL, "PENDING"}
+                ]
+                if known:
+                    tasks = [{"task_id": {"value": t}} for t in known]
+                    self.call("RECONCILE", reconcile={"tasks": tasks})
+            case "OFFERS":
+                self._offered(event["offers"]["offers"])
+            case "UPDATE":
+                self._updated(event["update"]["status"])
+            case "HEARTBEAT":
+                pass
+            case kind:
+                say(kind, json.dumps(event)[:300])
+
+    def _updated(self, status: Json) -> None:
+        task_id = status["task_id"]["value"]
+        with self.lock:
+            task = self.tasks.setdefault(task_id, {"app": ""})
+            task |= {k: status.get(k) for k in ("state", "healthy", "message", "reason")}
+        if len(self.tasks) < 200:
+            say(
+                "update", task_id, status["state"], status.get("healthy"), status.get("message", "")
+            )
+        if status.get("uuid"):
+            kept = {k: status[k] for k in ("agent_id", "task_id", "uuid")}
+            self.call("ACKNOWLEDGE", acknowledge=kept)
+        if status["state"] in TERMINAL and task["app"] in self.apps:
+            self._fill(task["app"], avoid=task.get("agent", ""))
+
+    def _offered(self, offers: list[Json]) -> None:
+        with self.lock:
+            self.agents |= {o["hostname"]: o["agent_id"]["value"] for o in offers}
+            for offer in offers:
+                infos = self._fitting(offer)
+                refuse = {"refuse_seconds": 0.2 if self._pending else 60}
+                if infos:
+                    say(
+                        "launch",
+                        [i["task_id"]["value"] for i in infos][:8],
+                        "on",
+                        offer["hostname"],
+                    )
+                    launch = {"type": "LAUNCH", "launch": {"task_infos": infos}}
+                    accept = {
+                        "offer_ids": [offer["id"]],
+                        "filters": {"refuse_seconds": 0.1},
+                        "operations": [launch],
+                    }
+                    self.call("ACCEPT", accept=accept)
+                else:
+                    self.call("DECLINE", decline={"offer_ids": [offer["id"]], "filters": refuse})
+
+    def _fitting(self, offer: Json) -> list[Json]:
+        """Return the pending tasks that an offer has room for, and take them off the list."""
+        host = offer["hostname"]
+        free, cpus, mem = _free_ports(offer), _scalar(offer, "cpus"), _scalar(offer, "mem")
+        if any(spec.get("executor") for spec in self._pending):
+            cpus, mem = cpus - 0.1, mem - 32  # for the executor itself
+        infos = []
+        for spec in list(self._pending):
+            if not self._suits(spec, host):
+                continue
+            needs = spec.get("cpus", 0.1), spec.get("mem", 32)
+            if cpus < needs[0] or mem < needs[1]:
+                continue
+            ports = _take_ports(free, spec.get("ports", 0))
+            if ports is None:
+                continue
+            cpus, mem = cpus - needs[0], mem - needs[1]
+            infos.append(_task_info(spec, offer, ports))
+            self.tasks[spec["id"]] |= {
+                "state": "LAUNCHED", "agent": host, "ports": ports,
+                "agent_id": offer["agent_id"]["value"],
+            }  # fmt: skip
+            self._pending.remove(spec)
+        return infos
+
+    def _suits(self, spec: Json, host: str) -> bool:
+        """Tell whether a task should start on this host; one of an app is choosy for a while."""
+        if spec.get("agent"):
+            return bool(spec["agent"] == host)
+        if not spec.get("app") or time.monotonic() - spec["asked"] > CHOOSY:
+            return True
+        if host == spec["avoid"]:
+            return False
+        count = Counter(self.tasks[t].get("agent") for t in self.instances(spec["app"]))
+        others = [agent for agent in self.agents if agent != spec["avoid"]]
+        return count[host] <= min(count[agent] for agent in others)
+
+
+def _free_ports(offer: Json) -> list[list[int]]:
+    ports = [r for r in offer["resources"] if r["name"] == "ports"]
+    return [[r["begin"], r["end"]] for x in ports for r in x["ranges"]["range"]]
+
+
+def _take_ports(free: list[list[int]], want: int | list[int]) -> list[int] | None:
+    """Take host ports, how many or which, out of the free ranges; None if they are not there."""
+    if isinstance(want, int):
+        flat = [p for a, b in free for p in range(a, min(b, a + want - 1) + 1)][:want]
+        if len(flat) < want:
+            return None
+        want = flat
+    if not all(any(a <= p <= b for a, b in free) for p in want):
+        return None
+    for p in want:
+        i = next(i for i, (a, b) in enumerate(free) if a <= p <= b)
+        a, b = free.pop(i)
+        free[i:i] = [r for r in ([a, p - 1], [p + 1, b]) if r[0] <= r[1]]
+    return want
+
+
+def _scalar(offer: Json, name: str) -> float:
+    return float(sum(x["scalar"]["value"] for x in offer["resources"] if x["name"] == name))
+
+
+def _task_info(spec: Json, offer: Json, ports: list[int]) -> Json:
+    variables = {"TASK": spec["id"], "HOST": offer["hostname"]}
+    variables |= {f"PORT{i}": str(p) for i, p in enumerate(ports)}
+    info: Json = {
+        "name": spec.get("name", spec["id"]),
+        "task_id": {"value": spec["id"]},
+        "agent_id": offer["agent_id"],
+        "resources": [
+            _resource("cpus", spec.get("cpus", 0.1)),
+            _resource("mem", spec.get("mem", 32)),
+        ],
+    }
+    if ports:
+        ranges = [{"begin": p, "end": p} for p in ports]
+        info["resources"].append({"name": "ports", "type": "RANGES", "ranges": {"range": ranges}})
+    if spec.get("labels"):
+        info["labels"] = {"labels": [{"key": k, "value": v} for k, v in spec["labels"].items()]}
+    for field, given in (("health_check", "health"), ("discovery", "discovery")):
+        if spec.get(given):
+            info[field] = _filled(spec[given], ports)
+    if spec.get("executor"):
+        info["executor"] = {
+            "type": "CUSTOM",
+            "executor_id": {"value": spec["executor"]},
+            "name": spec["executor"],
+            "command": {"value": f"exec python3 {HERE / 'executor.py'}"},
+            "resources": [_resource("cpus", 0.1), _resource("mem", 32)],
+        }
+    else:
+        listed = [{"name": k, "value": v} for k, v in variables.items()]
+        command = spec.get("cmd", "exec sleep 1000000")
+        info["command"] = {"value": command, "environment": {"variables": listed}}
+    info |= spec.get("raw", {})
+    return {k: v for k, v in info.items() if v is not None}
+
+
+def _filled(value: Any, ports: list[int]) -> Any:
+    """Return a value in which each "$0" is the first host port, "$1" the second, and so on."""
+    if isinstance(value, dict):
+        return {k: _filled(v, ports) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_filled(v, ports) for v in value]
+    if isinstance(value, str) and value.startswith("$") and value[1:].isdigit():
+        return ports[int(value[1:])]
+    return value
+
+
+def _resource(name: str, value: float) -> Json:
+    return {"name": name, "type": "SCALAR", "scalar": {"value": value}}
+
+
+def control(framework: Framework, health: Path) -> type[http.server.BaseHTTPRequestHandler]:
+    """Return the handler of the control interface."""
+
+    class Control(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *words: Any) -> None:
+            pass
+
+        def do_GET(self) -> None:
+            with framework.lock:
+                answers: Json = {
+                    "/tasks": framework.tasks,
+                    "/apps": {
+                        app: {"instances": spec["instances"], "tasks": framework.instances(app)}
+                        for app, spec in framework.apps.items()
+                    },
+                    "/framework": {
+                        "id": framework.id,
+                        "master": framework.master,
+                        "agents": framework.agents,
+                    },
+                }
+                self._reply(answers.get(self.path))
+
+        def do_POST(self) -> None:
+            text = self._body()
+            if self.path == "/tasks":
+                specs = json.loads(text)
+                for spec in specs if isinstance(specs, list) else [specs]:
+                    framework.launch(spec)
+                self._reply({})
+            elif self.path in ("/teardown", "/quit"):
+                if self.path == "/teardown":
+                    framework.call("TEARDOWN")
+                self._reply({})
+                threading.Timer(0.3, os._exit, (0,)).start()
+            else:
+                self._reply(None)
+
+        def do_DELETE(self) -> None:
+            task_id = urllib.parse.unquote(self.path.removeprefix("/tasks/"))
+            self._reply({"status": framework.kill(task_id)})
+
+        def do_PUT(self) -> None:
+            text = self._body().strip()
+            kind, _, rest = self.path.removeprefix("/").partition("/")
+            if kind == "apps":
+                framework.keep(urllib.parse.unquote(rest), json.loads(text))
+                self._reply({})
+            elif rest.endswith("/health"):
+                forced = health / urllib.parse.unquote(rest.removesuffix("/health"))
+                with contextlib.suppress(FileNotFoundError):
+                    forced.unlink()
+                if text != "none":
+                    new = forced.with_name(f"{forced.name}.new")
+                    new.write_text(text)
+                    new.replace(forced)
+                self._reply({})
+            else:
+                self._reply(None)
+
+        def _body(self) -> str:
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+
+        def _reply(self, value: Json | None) -> None:
+            data = json.dumps(value or {}, indent=1).encode() + b"\n"
+            self.send_response(404 if value is None else 200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+    return Control
+
+
+def main() -> None:
+    """Parse the command line and run."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--masters", required=True)
+    parser.add_argument("--name", default="marathon")
+    parser.add_argument("--control", default="127.0.0.1:5060")
+    parser.add_argument("--id-file", type=Path)
+    parser.add_argument("--health", type=Path, default=Path("/nonexistent"))
+    options = parser.parse_args()
+    masters = options.masters.split(",")
+    framework = Framework(options.name, masters, options.control, options.id_file)
+    host, _, port = options.control.rpartition(":")
+    server = http.server.ThreadingHTTPServer((host, int(port)), control(framework, options.health))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    framework.run()
+
+
+if __name__ == "__main__":
+    main()

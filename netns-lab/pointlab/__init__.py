@@ -1,0 +1,1 @@
+"""The lab: a Mesos cluster with Pointsman in network namespaces of one machine."""

@@ -1,0 +1,245 @@
+"""The demonstration: a failover from beginning to end, shown as it happens."""
+
+import os
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pointlab import mesos, record
+from pointlab.lab import Lab
+from pointlab.load import Load, Request
+from pointlab.process import wait_for
+from pointlab.record import Recorder, State
+from pointlab.topology import AGENTS, CLIENT, MASTER, NODES
+
+VIP = "web.marathon.l4lb.thisdcos.directory"
+SERVICE = "_web._tcp.marathon.mesos"
+INSTANCES = 3
+STEADY = 3.0
+"""Seconds of load before and after what happens."""
+
+
+def console() -> Console:
+    """Return a console that colours for people only."""
+    person = os.environ.get("LAB_TTY", "1") == "1"
+    return Console(
+        force_terminal=None if person else False,
+        no_color=not person,
+        width=int(os.environ.get("COLUMNS", "100")),
+        highlight=False,
+    )
+
+
+class Event(msgspec.Struct, frozen=True):
+    """Something that happened, and when the rest followed; times of ``time.monotonic``."""
+
+    what: str
+    at: float
+    dns: float | None
+    kernel: float | None
+
+
+def run(lab: Lab) -> int:
+    """Show it all; return 0 when no request failed that started after the kernel followed."""
+    out = console()
+    if lab.is_up:
+        out.print("[red]a lab is up; netns-lab/lab down ends it")
+        return 1
+    try:
+        bring_up(lab, out)
+        return _show(lab, out)
+    finally:
+        lab.stop()
+
+
+def bring_up(lab: Lab, out: Console) -> None:
+    """Start the lab and its app, saying what is done."""
+    started = time.monotonic()
+
+    def done(what: str) -> None:
+        out.print(f"[green]✓[/] {what} [dim]{time.monotonic() - started:5.1f} s", soft_wrap=True)
+
+    _title(out, "A cluster in a box")
+    try:
+        lab.start()
+        done(f"network: {', '.join(f'{n.name} {n.address}' for n in NODES)}")
+        lab.wait_for_mesos()
+        done("Apache Mesos 1.11.0: a master, three agents, the framework marathon")
+        lab.framework("/apps/web", "PUT", {**mesos.web(), "instances": INSTANCES})
+        wait_for(lambda: len(lab.running("web")) == INSTANCES, "the app's instances")
+        done(f"app web: {INSTANCES} instances, with the label VIP_0=/web:80")
+        lab.wait_for_pointsman()
+        done("Pointsman on the master and on each agent: ready")
+    except BaseException:
+        for name in lab.processes.names():
+            if not lab.processes.alive(name):
+                tail = lab.processes.log(name).read_text(errors="replace").splitlines()[-5:]
+                out.print(f"[red]{name} has ended:", *tail, sep="\n", markup=False)
+        lab.stop()
+        raise
+
+
+def _show(lab: Lab, out: Console) -> int:
+    vip = wait_for(lambda: _output(lab, f"dig +short {VIP}").strip(), "the VIP's name", 20)
+    director = lab.processes.pid("pointsman-master")
+    in_kernel = Recorder(record.kernel(director, vip, 80), 0.01)
+    in_dns = Recorder(record.dns(CLIENT.netns, MASTER.address, SERVICE), 0.02)
+
+    def has_all(state: State) -> bool:
+        return len(state) == INSTANCES
+
+    wait_for(lambda: has_all(in_kernel.state) and has_all(in_dns.state), "all instances", 20)
+
+    _title(out, "Names, from the client (which has no Pointsman of its own)")
+    _run(lab, out, "client", "dig +noall +answer web.marathon.mesos")
+    _run(lab, out, "client", f"dig +noall +answer -t SRV {SERVICE}")
+    _run(lab, out, "client", "dig +tcp +short leader.mesos")
+    _title(out, "The VIP, by name and by address")
+    for _ in range(INSTANCES):
+        _run(lab, out, "client", f"curl -s http://{VIP}")
+    _run(lab, out, "client", f"curl -s http://{vip}")
+    _run(lab, out, AGENTS[1].name, f"curl -s http://{VIP}")
+    _run(lab, out, "master", "ipvsadm -Ln")
+
+    _title(out, "Requests flow, and an instance dies")
+    load = Load(CLIENT.netns, f"{vip}:80")
+    load.start()
+    time.sleep(STEADY)
+    events = _kill(lab, out, load, in_kernel, in_dns)
+    time.sleep(STEADY)
+    load.stop()
+    in_kernel.stop()
+    in_dns.stop()
+    return _report(out, load.requests, events)
+
+
+def _kill(
+    lab: Lab, out: Console, load: Load, in_kernel: Recorder, in_dns: Recorder
+) -> tuple[Event, Event]:
+    """Kill an instance and wait until it is replaced everywhere."""
+    victim, task = min(lab.running("web").items())
+    endpoint = (task["agent"], task["ports"][0])
+    before_kernel, before_dns = in_kernel.state, in_dns.state
+    answers = Counter(r.server for r in load.requests)
+    for server, count in sorted(answers.items()):
+        out.print(f"  {count:4} answers by {server}")
+    pid = _server_pid(victim)
+    killed = time.monotonic()
+    os.kill(pid, signal.SIGKILL)
+    out.print(f"[red]✗[/] kill -9 {pid}: {victim} on {task['agent']}:{task['ports'][0]}")
+
+    def said(what: str, at: float | None) -> float | None:
+        if at is not None:
+            out.print(f"[green]✓[/] {what} [dim]{at - killed:6.3f} s after the kill")
+        return at
+
+    def follow(recorder: Recorder, condition: Callable[[State], bool], what: str) -> float | None:
+        return said(what, wait_for(lambda: recorder.since(killed, condition), what, 30))
+
+    kernel_gone = follow(in_kernel, lambda s: endpoint not in s, "the kernel has let it go")
+    gone = _target_of(before_dns, in_dns, killed)
+    dns_gone = said("DNS has let it go", gone)
+    # A new instance runs when the master says so, and can be seen everywhere after that.
+    new = wait_for(lambda: _newcomer(lab, before_kernel), "a new instance", 30)
+    runs = time.monotonic()
+    where = (new["agent"], new["ports"][0])
+    out.print(
+        f"[green]✓[/] the framework has started another on {where[0]}:{where[1]} "
+        f"[dim]{runs - killed:6.3f} s after the kill"
+    )
+    kernel_back = follow(in_kernel, lambda s: where in s, "the kernel has the new one")
+    dns_back = follow(in_dns, lambda s: len(s - before_dns) > 0, "DNS has the new one")
+    return (
+        Event("instance killed", killed, dns_gone, kernel_gone),
+        Event("new instance runs", runs, dns_back, kernel_back),
+    )
+
+
+def _target_of(before: State, in_dns: Recorder, killed: float) -> float | None:
+    """Return when DNS lost one of the instances it had."""
+    what = "DNS to follow"
+    return wait_for(lambda: in_dns.since(killed, lambda s: bool(before - s)), what, 30)
+
+
+def _newcomer(lab: Lab, before: State) -> dict[str, Any]:
+    """Return an instance that was not there before, {} while there is none."""
+    found = (t for t in lab.running("web").values() if (t["agent"], t["ports"][0]) not in before)
+    return next(found, {})
+
+
+def _server_pid(task: str) -> int:
+    """Return the process of a task, which has its id in its environment."""
+    mark = f"TASK={task}\0".encode()
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if (
+                b"web.py" in (folder / "cmdline").read_bytes()
+                and mark in (folder / "environ").read_bytes() + b"\0"
+            ):
+                return int(folder.name)
+        except OSError:
+            continue
+    raise LookupError(f"no process of {task}")
+
+
+def _report(out: Console, requests: list[Request], events: tuple[Event, ...]) -> int:
+    """Print the table; return 0 when nothing failed that started after the kernel followed."""
+    _title(out, "What it came to")
+    table = Table("event", box=None, header_style="bold", pad_edge=False)
+    for column in (
+        "DNS follows", "kernel follows", "requests", "failed", "failed after kernel followed",
+    ):  # fmt: skip
+        table.add_column(column, justify="right")
+    late_all = 0
+    ends = [e.at for e in events[1:]] + [float("inf")]
+    for event, end in zip(events, ends, strict=True):
+        during = [r for r in requests if event.at <= r.start < end]
+        failed = [r for r in during if r.error]
+        followed = event.kernel or float("inf")
+        late = [r for r in failed if r.start > followed]
+        late_all += len(late)
+        table.add_row(
+            event.what,
+            _seconds(event.dns, event.at),
+            _seconds(event.kernel, event.at),
+            str(len(during)),
+            str(len(failed)),
+            Text(str(len(late)), style="red bold" if late else "green bold"),
+        )
+    out.print(table)
+    failed = [r for r in requests if r.error]
+    out.print(f"\n{len(requests)} requests in all, {len(failed)} failed", end="")
+    out.print(f": {dict(Counter(r.error for r in failed))}" if failed else "")
+    return 1 if late_all else 0
+
+
+def _seconds(at: float | None, since: float) -> str:
+    return "never" if at is None else f"{at - since:.3f} s"
+
+
+def _title(out: Console, text: str) -> None:
+    out.print(f"\n[bold]{text}[/]")
+
+
+def _run(lab: Lab, out: Console, node: str, command: str) -> None:
+    """Run a command on a node and show both."""
+    out.print(f"[cyan]{node}$[/] {command}", soft_wrap=True)
+    for line in _output(lab, command, node).splitlines():
+        out.print(Text(f"  {line}"), soft_wrap=True)
+
+
+def _output(lab: Lab, command: str, node: str = "client") -> str:
+    one = next(n for n in NODES if n.name == node)
+    done = subprocess.run(
+        lab.command(one, command.split()), capture_output=True, text=True, check=False
+    )
+    return done.stdout + done.stderr

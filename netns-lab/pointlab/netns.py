@@ -1,0 +1,70 @@
+"""Network namespaces by name: a thread steps inside, opens its sockets, and steps out."""
+
+import contextlib
+import ctypes
+import http.client
+import json
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+_NEWNET = 0x40000000  # CLONE_NEWNET
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@contextlib.contextmanager
+def inside(name: str) -> Iterator[None]:
+    """Be in a namespace; sockets made there stay there. "" is where the thread is already."""
+    if not name:
+        yield
+        return
+    with Path("/proc/thread-self/ns/net").open() as home, Path("/run/netns", name).open() as there:
+        _enter(there.fileno())
+        try:
+            yield
+        finally:
+            _enter(home.fileno())
+
+
+def _enter(descriptor: int) -> None:
+    if _libc.setns(descriptor, _NEWNET):
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+
+
+def connect(name: str, address: str, port: int, timeout: float) -> socket.socket:
+    """Open a TCP connection from inside a namespace."""
+    with inside(name):
+        opened = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+    opened.settimeout(timeout)
+    try:
+        opened.connect((address, port))
+    except OSError:
+        opened.close()
+        raise
+    return opened
+
+
+def request(
+    name: str, host: str, path: str, method: str = "GET", body: Any = None, timeout: float = 5.0
+) -> tuple[int, bytes]:
+    """Ask ``HOST:PORT`` over HTTP from inside a namespace; return status and body."""
+    address, _, port = host.rpartition(":")
+    connection = http.client.HTTPConnection(address, int(port), timeout=timeout)
+    connection.sock = connect(name, address, int(port), timeout)
+    try:
+        connection.request(method, path, None if body is None else json.dumps(body))
+        reply = connection.getresponse()
+        return reply.status, reply.read()
+    finally:
+        connection.close()
+
+
+def ask(name: str, host: str, path: str, method: str = "GET", body: Any = None) -> Any:
+    """Do the same; return the JSON of the answer. Raises OSError when it isn't 200."""
+    status, answer = request(name, host, path, method, body)
+    if status != 200:
+        raise OSError(f"{method} http://{host}{path}: {status} {answer[:200]!r}")
+    return json.loads(answer)

@@ -1,0 +1,113 @@
+"""Processes by name: started, signalled and ended; known again by a later run (a file)."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class Processes:
+    """The processes of one lab, with their logs in its folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._file = folder / "processes.json"
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        with contextlib.suppress(OSError):
+            self._known: dict[str, list[int]] = json.loads(self._file.read_text())
+        if not self._file.exists():
+            self._known = {}
+
+    def start(
+        self,
+        name: str,
+        argv: Sequence[str],
+        env: Mapping[str, str] | None = None,
+        netns: str = "",
+    ) -> None:
+        """Start one, in a namespace if named; does nothing when it runs already."""
+        if self.alive(name):
+            return
+        self._folder.mkdir(parents=True, exist_ok=True)
+        # `ip netns exec` becomes the command: the process is the one that is started here.
+        words = ["ip", "netns", "exec", netns, *argv] if netns else [*argv]
+        with self.log(name).open("ab") as log:
+            child = subprocess.Popen(
+                words,
+                env=None if env is None else {**os.environ, **env},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self._children[name] = child
+        self._known[name] = [child.pid, _started(child.pid)]
+        self._file.write_text(json.dumps(self._known))
+
+    def names(self) -> list[str]:
+        """Return the names of all that were started, in that order."""
+        return list(self._known)
+
+    def pid(self, name: str) -> int:
+        """Return the process id; raises KeyError for one that was never started."""
+        return self._known[name][0]
+
+    def log(self, name: str) -> Path:
+        """Return the file of its output."""
+        return self._folder / f"{name}.log"
+
+    def alive(self, name: str) -> bool:
+        """Tell whether it runs (a paused one does)."""
+        if name in self._children:
+            self._children[name].poll()  # reaps it
+        pid, started = self._known.get(name, (0, 0))
+        return pid > 0 and _started(pid) == started
+
+    def send(self, name: str, number: int) -> None:
+        """Send a signal, if it runs."""
+        if self.alive(name):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid(name), number)
+
+    def stop(self, name: str, number: int = signal.SIGTERM, patience: float = 10.0) -> None:
+        """End it and wait until it is gone; SIGKILL after so many seconds."""
+        self.send(name, number)
+        self.send(name, signal.SIGCONT)
+        with contextlib.suppress(TimeoutError):
+            wait_for(lambda: not self.alive(name), f"the end of {name}", patience)
+            return
+        self.send(name, signal.SIGKILL)
+        wait_for(lambda: not self.alive(name), f"the end of {name}", patience)
+
+
+def wait_for(condition: Callable[[], T], what: str, patience: float = 60.0) -> T:
+    """Return the first true value of a condition; a connection that fails counts as false.
+
+    Raises TimeoutError, which says what was waited for.
+    """
+    ends = time.monotonic() + patience
+    last = ""
+    while time.monotonic() < ends:
+        try:
+            if value := condition():
+                return value
+        except (OSError, ValueError, LookupError) as error:
+            last = f" ({error})"
+        time.sleep(0.05)
+    raise TimeoutError(f"waited {patience:.0f} s in vain for {what}{last}")
+
+
+def _started(pid: int) -> int:
+    """Return when a process started, which tells it from a later one of its id; 0 when ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return 0 if fields[0] in "ZX" else int(fields[19])
