@@ -66,13 +66,16 @@ def task_records(task: Task, rules: NameRules) -> tuple[tuple[Record, ...], tupl
     records: list[Record] = []
     notes: list[Note] = []
     for name in wanted:
+        if not name:
+            notes.append(Note(where, "nothing of its name is left"))
+            continue
         instance = names.canonical(name, task.id, task.agent_id)
         found = list(_named(task, name, instance, framework, rules))
         problem = next(filter(None, (names.servable(r.name) for r in found)), "")
-        if name and not problem:
-            records += found
+        if problem:
+            notes.append(Note(where, problem))
         else:
-            notes.append(Note(where, problem or "nothing of its name is left"))
+            records += found
     return tuple(dict.fromkeys(records)), tuple(notes)
 
 

@@ -156,7 +156,8 @@ class Zones:
     def of(self, name: str) -> Zone | None:
         """Return the zone that a name belongs to, None when it is not ours."""
         while name:
-            if zone := self._zones.get(name):
+            zone = self._zones.get(name)
+            if zone is not None:
                 return zone
             name = name.partition(".")[2]
         return None

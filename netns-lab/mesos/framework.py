@@ -5,7 +5,8 @@ usage: framework.py --masters HOST:PORT[,…] [--name marathon] [--control ADDRE
 
 Control, in JSON over HTTP on --control:
   GET    /framework         its id, its master, the agents it had offers of
-  GET    /tasks             what it was told of each task: {id: {state, healthy, agent, ports, ...}}
+  GET    /tasks             what it was told of each task: {id: {state, healthy, agent, ports,
+                            "since": the CLOCK_MONOTONIC second of its state, ...}}
   POST   /tasks             launch one task or a list of them:
      {"id": "web.1", "name": "web", "cmd": "sleep 1000", "cpus": 0.1, "mem": 32,
       "ports": 2 or [31001],      how many host ports, or which
@@ -13,20 +14,19 @@ Control, in JSON over HTTP on --control:
       "discovery": {DiscoveryInfo},  here and in "health" a "$0" is the first host port
       "executor": "NAME",         shares one executor of an agent; without "cmd" it runs no process
       "raw": {...}}               put over the TaskInfo; null takes a field away
-  DELETE /tasks/ID          kill it
+  DELETE /tasks/ID          end it
   PUT    /tasks/ID/health   true, false or none: what its executor reports from now on
   GET    /apps              {id: {"instances": 3, "tasks": [...]}}
   PUT    /apps/ID           a task as above without "id", and "instances": run that many of it, on
-                            the agents with the fewest; one that ends is replaced elsewhere
+                            the agents with the fewest; one that ends is replaced elsewhere;
+                            for an app that is there, only what changes: {"instances": 5}
   POST   /quit, /teardown   end, leaving the tasks or ending them too
 """
 
 import argparse
-import contextlib
 import http.client
 import http.server
 import json
-import os
 import threading
 import time
 import urllib.parse
@@ -34,9 +34,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from recordio import records
+from control import Json, control
+from offers import free_ports, scalar, take_ports, task_info
 
-Json = dict[str, Any]
+from recordio import records
 
 HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
 TERMINAL = {
@@ -45,7 +46,6 @@ TERMINAL = {
 }  # fmt: skip
 CHOOSY = 3.0
 """Seconds that a task of an app waits for an offer of the agent that suits it best."""
-HERE = Path(__file__).resolve().parent
 
 
 def say(*words: object) -> None:
@@ -97,15 +97,29 @@ class Framework:
             self._pending.append(spec | {"asked": time.monotonic()})
         self.call("REVIVE")
 
-    def kill(self, task_id: str) -> int:
-        """Kill a task; return the status of the master's answer."""
-        return self.call("KILL", kill={"task_id": {"value": task_id}})
+    def kill(self, task_id: str) -> None:
+        """End a task; one that waits for an offer waits no more."""
+        with self.lock:
+            waiting = [spec for spec in self._pending if spec["id"] == task_id]
+            for spec in waiting:
+                self._pending.remove(spec)
+                self.tasks[task_id]["state"] = "TASK_KILLED"
+        if not waiting:
+            self.call("KILL", kill={"task_id": {"value": task_id}})
 
     def keep(self, app: str, spec: Json) -> None:
-        """Run an app at its number of instances from now on."""
+        """Run an app as this says, at its number of instances, from now on."""
         with self.lock:
-            self.apps[app] = spec
+            self.apps[app] = self.apps.get(app, {"instances": 1}) | spec
         self._fill(app)
+
+    def teardown(self) -> None:
+        """End the framework with all its tasks."""
+        self.call("TEARDOWN")
+
+    def describe(self) -> Json:
+        """Return the framework's id, its master and the agents it had offers of."""
+        return {"id": self.id, "master": self.master, "agents": self.agents}
 
     def instances(self, app: str) -> list[str]:
         """Return the ids of an app's tasks that have not ended."""
@@ -200,6 +214,8 @@ class Framework:
         task_id = status["task_id"]["value"]
         with self.lock:
             task = self.tasks.setdefault(task_id, {"app": ""})
+            if task.get("state") != status["state"]:
+                task["since"] = time.monotonic()
             task |= {k: status.get(k) for k in ("state", "healthy", "message", "reason")}
         if len(self.tasks) < 200:
             say(
@@ -208,7 +224,8 @@ class Framework:
         if status.get("uuid"):
             kept = {k: status[k] for k in ("agent_id", "task_id", "uuid")}
             self.call("ACKNOWLEDGE", acknowledge=kept)
-        if status["state"] in TERMINAL and task["app"] in self.apps:
+        if task["app"] in self.apps:
+            # One that ended is replaced; one that comes back with its agent may be too many.
             self._fill(task["app"], avoid=task.get("agent", ""))
 
     def _offered(self, offers: list[Json]) -> None:
@@ -237,7 +254,7 @@ class Framework:
     def _fitting(self, offer: Json) -> list[Json]:
         """Return the pending tasks that an offer has room for, and take them off the list."""
         host = offer["hostname"]
-        free, cpus, mem = _free_ports(offer), _scalar(offer, "cpus"), _scalar(offer, "mem")
+        free, cpus, mem = free_ports(offer), scalar(offer, "cpus"), scalar(offer, "mem")
         if any(spec.get("executor") for spec in self._pending):
             cpus, mem = cpus - 0.1, mem - 32  # for the executor itself
         infos = []
@@ -247,11 +264,11 @@ class Framework:
             needs = spec.get("cpus", 0.1), spec.get("mem", 32)
             if cpus < needs[0] or mem < needs[1]:
                 continue
-            ports = _take_ports(free, spec.get("ports", 0))
+            ports = take_ports(free, spec.get("ports", 0))
             if ports is None:
                 continue
             cpus, mem = cpus - needs[0], mem - needs[1]
-            infos.append(_task_info(spec, offer, ports))
+            infos.append(task_info(spec, offer, ports))
             self.tasks[spec["id"]] |= {
                 "state": "LAUNCHED", "agent": host, "ports": ports,
                 "agent_id": offer["agent_id"]["value"],
@@ -272,161 +289,11 @@ class Framework:
         return count[host] <= min(count[agent] for agent in others)
 
 
-def _free_ports(offer: Json) -> list[list[int]]:
-    ports = [r for r in offer["resources"] if r["name"] == "ports"]
-    return [[r["begin"], r["end"]] for x in ports for r in x["ranges"]["range"]]
-
-
-def _take_ports(free: list[list[int]], want: int | list[int]) -> list[int] | None:
-    """Take host ports, how many or which, out of the free ranges; None if they are not there."""
-    if isinstance(want, int):
-        flat = [p for a, b in free for p in range(a, min(b, a + want - 1) + 1)][:want]
-        if len(flat) < want:
-            return None
-        want = flat
-    if not all(any(a <= p <= b for a, b in free) for p in want):
-        return None
-    for p in want:
-        i = next(i for i, (a, b) in enumerate(free) if a <= p <= b)
-        a, b = free.pop(i)
-        free[i:i] = [r for r in ([a, p - 1], [p + 1, b]) if r[0] <= r[1]]
-    return want
-
-
-def _scalar(offer: Json, name: str) -> float:
-    return float(sum(x["scalar"]["value"] for x in offer["resources"] if x["name"] == name))
-
-
-def _task_info(spec: Json, offer: Json, ports: list[int]) -> Json:
-    variables = {"TASK": spec["id"], "HOST": offer["hostname"]}
-    variables |= {f"PORT{i}": str(p) for i, p in enumerate(ports)}
-    info: Json = {
-        "name": spec.get("name", spec["id"]),
-        "task_id": {"value": spec["id"]},
-        "agent_id": offer["agent_id"],
-        "resources": [
-            _resource("cpus", spec.get("cpus", 0.1)),
-            _resource("mem", spec.get("mem", 32)),
-        ],
-    }
-    if ports:
-        ranges = [{"begin": p, "end": p} for p in ports]
-        info["resources"].append({"name": "ports", "type": "RANGES", "ranges": {"range": ranges}})
-    if spec.get("labels"):
-        info["labels"] = {"labels": [{"key": k, "value": v} for k, v in spec["labels"].items()]}
-    for field, given in (("health_check", "health"), ("discovery", "discovery")):
-        if spec.get(given):
-            info[field] = _filled(spec[given], ports)
-    if spec.get("executor"):
-        info["executor"] = {
-            "type": "CUSTOM",
-            "executor_id": {"value": spec["executor"]},
-            "name": spec["executor"],
-            "command": {"value": f"exec python3 {HERE / 'executor.py'}"},
-            "resources": [_resource("cpus", 0.1), _resource("mem", 32)],
-        }
-    else:
-        listed = [{"name": k, "value": v} for k, v in variables.items()]
-        command = spec.get("cmd", "exec sleep 1000000")
-        info["command"] = {"value": command, "environment": {"variables": listed}}
-    info |= spec.get("raw", {})
-    return {k: v for k, v in info.items() if v is not None}
-
-
-def _filled(value: Any, ports: list[int]) -> Any:
-    """Return a value in which each "$0" is the first host port, "$1" the second, and so on."""
-    if isinstance(value, dict):
-        return {k: _filled(v, ports) for k, v in value.items()}
-    if isinstance(value, list):
-        return [_filled(v, ports) for v in value]
-    if isinstance(value, str) and value.startswith("$") and value[1:].isdigit():
-        return ports[int(value[1:])]
-    return value
-
-
-def _resource(name: str, value: float) -> Json:
-    return {"name": name, "type": "SCALAR", "scalar": {"value": value}}
-
-
-def control(framework: Framework, health: Path) -> type[http.server.BaseHTTPRequestHandler]:
-    """Return the handler of the control interface."""
-
-    class Control(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *words: Any) -> None:
-            pass
-
-        def do_GET(self) -> None:
-            with framework.lock:
-                answers: Json = {
-                    "/tasks": framework.tasks,
-                    "/apps": {
-                        app: {"instances": spec["instances"], "tasks": framework.instances(app)}
-                        for app, spec in framework.apps.items()
-                    },
-                    "/framework": {
-                        "id": framework.id,
-                        "master": framework.master,
-                        "agents": framework.agents,
-                    },
-                }
-                self._reply(answers.get(self.path))
-
-        def do_POST(self) -> None:
-            text = self._body()
-            if self.path == "/tasks":
-                specs = json.loads(text)
-                for spec in specs if isinstance(specs, list) else [specs]:
-                    framework.launch(spec)
-                self._reply({})
-            elif self.path in ("/teardown", "/quit"):
-                if self.path == "/teardown":
-                    framework.call("TEARDOWN")
-                self._reply({})
-                threading.Timer(0.3, os._exit, (0,)).start()
-            else:
-                self._reply(None)
-
-        def do_DELETE(self) -> None:
-            task_id = urllib.parse.unquote(self.path.removeprefix("/tasks/"))
-            self._reply({"status": framework.kill(task_id)})
-
-        def do_PUT(self) -> None:
-            text = self._body().strip()
-            kind, _, rest = self.path.removeprefix("/").partition("/")
-            if kind == "apps":
-                framework.keep(urllib.parse.unquote(rest), json.loads(text))
-                self._reply({})
-            elif rest.endswith("/health"):
-                forced = health / urllib.parse.unquote(rest.removesuffix("/health"))
-                with contextlib.suppress(FileNotFoundError):
-                    forced.unlink()
-                if text != "none":
-                    new = forced.with_name(f"{forced.name}.new")
-                    new.write_text(text)
-                    new.replace(forced)
-                self._reply({})
-            else:
-                self._reply(None)
-
-        def _body(self) -> str:
-            return self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-
-        def _reply(self, value: Json | None) -> None:
-            data = json.dumps(value or {}, indent=1).encode() + b"\n"
-            self.send_response(404 if value is None else 200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-    return Control
-
-
 def main() -> None:
     """Parse the command line and run."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--masters", required=True)
     parser.add_argument("--name", default="marathon")
     parser.add_argument("--control", default="127.0.0.1:5060")

@@ -72,10 +72,10 @@ def bring_up(lab: Lab, out: Console) -> None:
     try:
         lab.start()
         done(f"network: {', '.join(f'{n.name} {n.address}' for n in NODES)}")
-        lab.wait_for_mesos()
+        lab.cluster.wait()
         done("Apache Mesos 1.11.0: a master, three agents, the framework marathon")
-        lab.framework("/apps/web", "PUT", {**mesos.web(), "instances": INSTANCES})
-        wait_for(lambda: len(lab.running("web")) == INSTANCES, "the app's instances")
+        lab.cluster.keep("web", INSTANCES, **mesos.web())
+        wait_for(lambda: len(lab.cluster.running("web")) == INSTANCES, "the app's instances")
         done(f"app web: {INSTANCES} instances, with the label VIP_0=/web:80")
         lab.wait_for_pointsman()
         done("Pointsman on the master and on each agent: ready")
@@ -126,7 +126,7 @@ def _kill(
     lab: Lab, out: Console, load: Load, in_kernel: Recorder, in_dns: Recorder
 ) -> tuple[Event, Event]:
     """Kill an instance and wait until it is replaced everywhere."""
-    victim, task = min(lab.running("web").items())
+    victim, task = min(lab.cluster.running("web").items())
     endpoint = (task["agent"], task["ports"][0])
     before_kernel, before_dns = in_kernel.state, in_dns.state
     answers = Counter(r.server for r in load.requests)
@@ -172,7 +172,9 @@ def _target_of(before: State, in_dns: Recorder, killed: float) -> float | None:
 
 def _newcomer(lab: Lab, before: State) -> dict[str, Any]:
     """Return an instance that was not there before, {} while there is none."""
-    found = (t for t in lab.running("web").values() if (t["agent"], t["ports"][0]) not in before)
+    found = (
+        t for t in lab.cluster.running("web").values() if (t["agent"], t["ports"][0]) not in before
+    )
     return next(found, {})
 
 

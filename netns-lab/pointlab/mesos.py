@@ -3,6 +3,7 @@
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -85,7 +86,7 @@ def framework(address: str, work: Path, health: Path, masters: str) -> Command:
     ))  # fmt: skip
 
 
-def web(vip: str = "/web:80") -> dict[str, object]:
+def web(vip: str = "/web:80") -> dict[str, Any]:
     """Return an app of small HTTP servers behind a VIP."""
     labels = {"labels": [{"key": "VIP_0", "value": vip}]}
     port = {"number": "$0", "name": "http", "protocol": "tcp", "labels": labels}

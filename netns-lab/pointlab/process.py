@@ -17,13 +17,12 @@ class Processes:
     """The processes of one lab, with their logs in its folder."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._file = folder / "processes.json"
         self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._known: dict[str, list[int]] = {}
         with contextlib.suppress(OSError):
-            self._known: dict[str, list[int]] = json.loads(self._file.read_text())
-        if not self._file.exists():
-            self._known = {}
+            self._known = json.loads(self._file.read_text())
 
     def start(
         self,
@@ -35,7 +34,7 @@ class Processes:
         """Start one, in a namespace if named; does nothing when it runs already."""
         if self.alive(name):
             return
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         # `ip netns exec` becomes the command: the process is the one that is started here.
         words = ["ip", "netns", "exec", netns, *argv] if netns else [*argv]
         with self.log(name).open("ab") as log:
@@ -49,7 +48,9 @@ class Processes:
             )
         self._children[name] = child
         self._known[name] = [child.pid, _started(child.pid)]
-        self._file.write_text(json.dumps(self._known))
+        new = self._file.with_suffix(".new")
+        new.write_text(json.dumps(self._known))
+        new.replace(self._file)
 
     def names(self) -> list[str]:
         """Return the names of all that were started, in that order."""
@@ -61,7 +62,7 @@ class Processes:
 
     def log(self, name: str) -> Path:
         """Return the file of its output."""
-        return self._folder / f"{name}.log"
+        return self.folder / f"{name}.log"
 
     def alive(self, name: str) -> bool:
         """Tell whether it runs (a paused one does)."""
@@ -102,6 +103,17 @@ def wait_for(condition: Callable[[], T], what: str, patience: float = 60.0) -> T
             last = f" ({error})"
         time.sleep(0.05)
     raise TimeoutError(f"waited {patience:.0f} s in vain for {what}{last}")
+
+
+def with_variable(name: str, prefix: str = "") -> list[int]:
+    """Return the processes in whose environment a variable has a value that begins like this."""
+    mark = f"\0{name}={prefix}".encode()
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if mark in b"\0" + (folder / "environ").read_bytes():
+                found.append(int(folder.name))
+    return found
 
 
 def _started(pid: int) -> int:

@@ -1,0 +1,356 @@
+"""Whole messages, with dnspython as the oracle: what is asked, and what must be said."""
+
+import random
+import string
+
+import dns.edns
+import dns.flags
+import dns.message
+import dns.name
+import dns.opcode
+import dns.rcode
+import dns.rdataclass
+import dns.rdatatype
+import dns.rrset
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pointsman.dns.answer import TCP_SIZE, Responder
+from pointsman.dns.records import Record
+from pointsman.dns.zone import Soa, Zone, Zones
+
+WEB = "web.marathon.mesos."
+SRV = "_web._tcp.marathon.mesos."
+RECORDS = [
+    *(Record(WEB, "A", f"10.0.0.{n}", 60) for n in (1, 2, 3)),
+    Record("web-1.marathon.mesos.", "A", "10.0.0.1", 60),
+    Record("web-1.marathon.mesos.", "AAAA", "fd00::1", 60),
+    Record("web-2.marathon.mesos.", "A", "10.0.0.2", 60),
+    Record(SRV, "SRV", "0 1 31000 web-1.marathon.mesos.", 60),
+    Record(SRV, "SRV", "0 1 31001 web-2.marathon.mesos.", 60),
+    *(Record("many.mesos.", "A", f"10.1.{n // 250}.{n % 250}", 60) for n in range(100)),
+]
+
+
+def served(records: list[Record] = RECORDS) -> tuple[Responder, Zone]:
+    zone = Zone("mesos.", Soa("ns1.mesos.", "root.ns1.mesos.", minimum=30), 60, ["10.0.0.9"])
+    zone.update((), records)
+    return Responder(Zones(zone)), zone
+
+
+def ask(
+    responder: Responder, query: dns.message.Message, limit: int | None = None
+) -> dns.message.Message:
+    """Send a query twice, worked out and remembered, and want the same; return the answer."""
+    first = responder.answer(query.to_wire(), limit)
+    second = responder.answer(query.to_wire(), limit)
+    assert first is not None
+    assert second is not None
+    one, two = dns.message.from_wire(first), dns.message.from_wire(second)
+    assert (one.flags, one.question, one.ednsflags) == (two.flags, two.question, two.ednsflags)
+    assert texts(one.answer) == texts(two.answer)
+    assert texts(one.additional) == texts(two.additional)
+    assert query.is_response(one)
+    return one
+
+
+def question(name: str, type_: str, **options: int | bool) -> dns.message.Message:
+    return dns.message.make_query(name, type_, **options)  # type: ignore[arg-type]
+
+
+def texts(section: list[dns.rrset.RRset]) -> set[str]:
+    """Return records as lines of a zone file."""
+    return {
+        f"{rrset.name} {rrset.ttl} {dns.rdatatype.to_text(rrset.rdtype)} {data}"
+        for rrset in section
+        for data in rrset
+    }
+
+
+def test_addresses() -> None:
+    answer = ask(served()[0], question(WEB, "A"))
+    assert answer.rcode() == dns.rcode.NOERROR
+    assert answer.flags & dns.flags.AA
+    assert not answer.flags & dns.flags.RA
+    assert texts(answer.answer) == {f"{WEB} 60 A 10.0.0.{n}" for n in (1, 2, 3)}
+    assert not answer.authority
+
+
+def test_a_service_brings_the_addresses_of_its_targets() -> None:
+    answer = ask(served()[0], question(SRV, "SRV"))
+    assert texts(answer.answer) == {
+        f"{SRV} 60 SRV 0 1 31000 web-1.marathon.mesos.",
+        f"{SRV} 60 SRV 0 1 31001 web-2.marathon.mesos.",
+    }
+    assert texts(answer.additional) == {
+        "web-1.marathon.mesos. 60 A 10.0.0.1",
+        "web-1.marathon.mesos. 60 AAAA fd00::1",
+        "web-2.marathon.mesos. 60 A 10.0.0.2",
+    }
+
+
+def test_the_start_of_the_zone_and_its_nameserver() -> None:
+    responder, _ = served()
+    start = ask(responder, question("mesos.", "SOA"))
+    assert texts(start.answer) == {"mesos. 60 SOA ns1.mesos. root.ns1.mesos. 2 60 600 86400 30"}
+    nameserver = ask(responder, question("mesos.", "NS"))
+    assert texts(nameserver.answer) == {"mesos. 60 NS ns1.mesos."}
+    assert texts(nameserver.additional) == {"ns1.mesos. 60 A 10.0.0.9"}
+
+
+@pytest.mark.parametrize(
+    ("name", "type_", "code"),
+    [
+        ("nope.mesos.", "A", dns.rcode.NXDOMAIN),
+        ("a.b.c.nope.mesos.", "SRV", dns.rcode.NXDOMAIN),
+        (WEB, "AAAA", dns.rcode.NOERROR),
+        (WEB, "TXT", dns.rcode.NOERROR),
+        (WEB, "TYPE65280", dns.rcode.NOERROR),
+        ("mesos.", "A", dns.rcode.NOERROR),
+        ("marathon.mesos.", "A", dns.rcode.NOERROR),  # an empty non-terminal
+        ("_tcp.marathon.mesos.", "A", dns.rcode.NOERROR),
+    ],
+)
+def test_no_comes_with_the_start_of_the_zone(name: str, type_: str, code: dns.rcode.Rcode) -> None:
+    answer = ask(served()[0], question(name, type_))
+    assert answer.rcode() == code
+    assert answer.flags & dns.flags.AA
+    assert not answer.answer
+    # RFC 2308: the lesser of the record's own TTL and its minimum.
+    assert texts(answer.authority) == {"mesos. 30 SOA ns1.mesos. root.ns1.mesos. 2 60 600 86400 30"}
+
+
+@pytest.mark.parametrize("type_", ["AXFR", "IXFR"])
+def test_a_transfer_is_refused(type_: str) -> None:
+    assert ask(served()[0], question("mesos.", type_), TCP_SIZE).rcode() == dns.rcode.REFUSED
+
+
+def test_other_zones_and_classes_are_refused() -> None:
+    responder, _ = served()
+    answer = ask(responder, question("example.com.", "A"))
+    assert answer.rcode() == dns.rcode.REFUSED
+    assert not answer.flags & dns.flags.AA
+    chaos = question("version.bind.", "TXT")
+    chaos.question[0].rdclass = dns.rdataclass.CH
+    assert ask(responder, chaos).rcode() == dns.rcode.REFUSED
+    chaos = question(WEB, "A")
+    chaos.question[0].rdclass = dns.rdataclass.CH
+    assert ask(responder, chaos).rcode() == dns.rcode.REFUSED
+
+
+def test_a_zone_without_a_view_fails_so_that_another_server_is_asked() -> None:
+    empty = Zone("mesos.", Soa("ns1.mesos.", "root.ns1.mesos."), 60)
+    answer = ask(Responder(Zones(empty)), question(WEB, "A"))
+    assert answer.rcode() == dns.rcode.SERVFAIL
+
+
+def test_any_is_answered_with_one_rrset() -> None:
+    answer = ask(served()[0], question("web-1.marathon.mesos.", "ANY"))
+    assert texts(answer.answer) == {"web-1.marathon.mesos. 60 A 10.0.0.1"}
+
+
+def test_the_case_of_the_question_comes_back() -> None:
+    responder, _ = served()
+    mixed = "WeB.mArAtHoN.MeSoS."
+    for type_ in ("A", "AAAA"):
+        data = responder.answer(question(mixed, type_).to_wire())
+        data = responder.answer(question(mixed, type_).to_wire())
+        assert data is not None
+        assert b"\3WeB\x08mArAtHoN\5MeSoS\0" in data
+        assert dns.message.from_wire(data).rcode() == dns.rcode.NOERROR
+
+
+def test_each_address_comes_first_in_turn() -> None:
+    responder, _ = served()
+    firsts = []
+    for _ in range(6):
+        data = responder.answer(question(WEB, "A").to_wire())
+        assert data is not None
+        firsts.append(str(dns.message.from_wire(data).answer[0][0]))
+    assert sorted(firsts[:3]) == ["10.0.0.1", "10.0.0.2", "10.0.0.3"]
+    assert firsts[3:] == firsts[:3]
+
+
+@pytest.mark.parametrize(("size", "expected"), [(512, 512), (1232, 1232), (4096, 1232), (0, 512)])
+def test_edns_says_how_much_fits_up_to_ours(size: int, expected: int) -> None:
+    responder, _ = served([Record("n.mesos.", "A", f"10.1.0.{n}", 60) for n in range(200)])
+    query = question("n.mesos.", "A", use_edns=0, payload=size)
+    data = responder.answer(query.to_wire())
+    assert data is not None
+    assert len(data) <= expected
+    answer = dns.message.from_wire(data)
+    assert answer.edns == 0
+    assert answer.payload == 1232
+    assert answer.flags & dns.flags.TC
+
+
+def test_what_does_not_fit_is_left_out_whole_and_comes_by_tcp() -> None:
+    responder, _ = served()
+    short = ask(responder, question("many.mesos.", "A"))
+    assert short.flags & dns.flags.TC
+    assert not short.answer
+    assert short.edns == -1
+    long = ask(responder, question("many.mesos.", "A"), TCP_SIZE)
+    assert not long.flags & dns.flags.TC
+    assert len(long.answer[0]) == 100
+
+
+def test_extra_addresses_that_do_not_fit_are_no_truncation() -> None:
+    targets = [Record(f"t{n}.mesos.", "A", f"10.0.0.{n}", 60) for n in range(12)]
+    services = [Record(SRV, "SRV", f"0 1 {n} t{n}.mesos.", 60) for n in range(12)]
+    answer = ask(served(targets + services)[0], question(SRV, "SRV"))
+    assert not answer.flags & dns.flags.TC
+    assert len(answer.answer[0]) == 12
+    assert not answer.additional
+
+
+def test_the_do_bit_and_rd_come_back() -> None:
+    query = question(WEB, "A", want_dnssec=True)
+    answer = ask(served()[0], query)
+    assert answer.ednsflags & dns.flags.DO
+    assert answer.flags & dns.flags.RD
+    query.flags &= ~dns.flags.RD
+    assert not ask(served()[0], query).flags & dns.flags.RD
+
+
+def test_unknown_edns_options_are_passed_over() -> None:
+    cookie = dns.edns.GenericOption(10, b"12345678")
+    answer = ask(served()[0], dns.message.make_query(WEB, "A", use_edns=0, options=[cookie]))
+    assert len(answer.answer[0]) == 3
+    assert answer.options == ()
+
+
+def test_an_unknown_version_of_edns_is_told_so() -> None:
+    query = question(WEB, "A", use_edns=1)
+    answer = ask(served()[0], query)
+    assert answer.rcode() == dns.rcode.BADVERS
+    assert not answer.answer
+
+
+def test_other_opcodes_are_not_implemented() -> None:
+    responder, _ = served()
+    query = question(WEB, "A")
+    for opcode in (dns.opcode.STATUS, dns.opcode.NOTIFY, dns.opcode.UPDATE):
+        query.set_opcode(opcode)
+        data = responder.answer(query.to_wire())
+        assert data is not None
+        assert data[3] & 0xF == dns.rcode.NOTIMP
+        assert data[:2] == query.to_wire()[:2]
+
+
+@pytest.mark.parametrize("cut", [12, 13, 20, 25])
+def test_a_query_cut_short_is_a_format_error(cut: int) -> None:
+    data = served()[0].answer(question(WEB, "A").to_wire()[:cut])
+    assert data is not None
+    assert data[3] & 0xF == dns.rcode.FORMERR
+
+
+@pytest.mark.parametrize("length", range(12))
+def test_less_than_a_header_gets_no_answer(length: int) -> None:
+    assert served()[0].answer(bytes(length)) is None
+
+
+def test_a_response_gets_no_answer() -> None:
+    query = question(WEB, "A")
+    query.flags |= dns.flags.QR
+    assert served()[0].answer(query.to_wire()) is None
+
+
+def test_a_pointer_or_a_label_too_long_in_the_question_is_a_format_error() -> None:
+    head = bytes.fromhex("1234 0100 0001 0000 0000 0000")
+    for name in (b"\xc0\x0c", b"\x40" + b"a" * 64 + b"\0", b"\3a" * 0 + b"\x3f"):
+        data = served()[0].answer(head + name + b"\0\1\0\1")
+        assert data is not None
+        assert data[3] & 0xF == dns.rcode.FORMERR
+
+
+def test_two_questions_or_two_opt_records_are_a_format_error() -> None:
+    responder, _ = served()
+    wire = bytearray(question(WEB, "A").to_wire())
+    wire[5] = 2
+    data = responder.answer(bytes(wire))
+    assert data is not None
+    assert data[3] & 0xF == dns.rcode.FORMERR
+    opt = bytes.fromhex("00 0029 04d0 00000000 0000")
+    wire[5], wire[11] = 1, 2
+    data = responder.answer(bytes(wire) + opt + opt)
+    assert data is not None
+    assert data[3] & 0xF == dns.rcode.FORMERR
+
+
+def test_a_dot_inside_a_label_is_no_border() -> None:
+    head = bytes.fromhex("1234 0100 0001 0000 0000 0000")
+    data = served()[0].answer(head + b"\x0cweb.marathon\5mesos\0" + b"\0\1\0\1")
+    assert data is not None
+    assert dns.message.from_wire(data).rcode() == dns.rcode.NXDOMAIN
+
+
+def test_a_change_is_in_the_next_answer() -> None:
+    responder, zone = served()
+    for type_ in ("A", "AAAA", "ANY"):
+        ask(responder, question(WEB, type_))
+    new = Record(WEB, "AAAA", "fd00::7", 60)
+    responder.invalidate(zone.update([r for r in RECORDS if r.name == WEB], [new]))
+    assert not ask(responder, question(WEB, "A")).answer
+    assert texts(ask(responder, question(WEB, "AAAA")).answer) == {f"{WEB} 60 AAAA fd00::7"}
+    assert texts(ask(responder, question(WEB, "ANY")).answer) == {f"{WEB} 60 AAAA fd00::7"}
+
+
+def test_a_new_serial_is_in_the_next_answer() -> None:
+    responder, zone = served()
+    for name, type_ in (("mesos.", "SOA"), (WEB, "AAAA"), ("nope.mesos.", "A")):
+        ask(responder, question(name, type_))
+    responder.invalidate(zone.update([], [Record("x.mesos.", "A", "10.0.0.1", 60)]))
+    for name, type_ in (("mesos.", "SOA"), (WEB, "AAAA"), ("nope.mesos.", "A")):
+        answer = ask(responder, question(name, type_))
+        (start,) = (answer.answer or answer.authority)[0]
+        assert start.serial == zone.serial
+
+
+def test_a_service_follows_the_addresses_of_its_targets() -> None:
+    responder, zone = served()
+    ask(responder, question(SRV, "SRV"))
+    old = Record("web-2.marathon.mesos.", "A", "10.0.0.2", 60)
+    new = Record("web-2.marathon.mesos.", "A", "10.0.0.77", 60)
+    responder.invalidate(zone.update([old], [new]))
+    answer = ask(responder, question(SRV, "SRV"))
+    assert "web-2.marathon.mesos. 60 A 10.0.0.77" in texts(answer.additional)
+
+
+def test_random_names_take_no_memory() -> None:
+    responder, _ = served()
+    pick = random.Random(1)
+    for _ in range(2000):
+        name = "".join(pick.choices(string.ascii_lowercase, k=12))
+        responder.answer(question(f"{name}.mesos.", "A").to_wire())
+        responder.answer(question(WEB, f"TYPE{pick.randrange(300, 60000)}").to_wire())
+    assert len(responder._ready) + len(responder._nodata) == 0
+
+
+def test_outcomes_are_counted() -> None:
+    responder, _ = served()
+    ask(responder, question(WEB, "A"))
+    ask(responder, question(WEB, "AAAA"))
+    ask(responder, question("nope.mesos.", "A"))
+    ask(responder, question("example.com.", "A"))
+    responder.answer(b"")
+    counts = responder.counts
+    assert (counts.answered, counts.nodata, counts.nxdomain) == (2, 2, 2)
+    assert (counts.refused, counts.dropped) == (2, 1)
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_end_in_an_error(data: bytes) -> None:
+    answer = served()[0].answer(data)
+    if answer is not None:
+        assert answer[:2] == data[:2]
+        assert answer[2] & 0x80
+        # Never more than was asked for by far: nothing to amplify an attack with.
+        assert len(answer) <= 1232
+
+
+@given(st.integers(0, 40), st.binary(max_size=12), st.booleans())
+def test_a_damaged_query_ends_in_an_answer_or_silence(at: int, noise: bytes, edns: bool) -> None:
+    wire = question(SRV, "SRV", use_edns=0 if edns else False).to_wire()
+    served()[0].answer(wire[:at] + noise + wire[at + len(noise) :])

@@ -1,0 +1,110 @@
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+
+import pytest
+
+from pointsman.vip.addresses import parse_range
+from pointsman.vip.link import Link
+
+RANGES = (parse_range("11.0.0.0-11.255.255.255"), parse_range("fd01:c::/64"))
+
+
+def node() -> None:
+    """Give the namespace an interface with the addresses of a node."""
+    for words in (
+        "link add eth0 type dummy", "link set eth0 up", "address add 10.0.0.9/24 dev eth0",
+        "-6 address add fd00::9/64 dev eth0 nodad",
+    ):  # fmt: skip
+        subprocess.run(["ip", *words.split()], check=True)
+
+
+def routes(family: str = "-4") -> list[str]:
+    """Return our routes as `ip route` tells them."""
+    shown = subprocess.run(
+        ["ip", family, "route", "show", "table", "local", "proto", "80"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return sorted(" ".join(line.split()) for line in shown.stdout.splitlines())
+
+
+@pytest.fixture
+def link() -> Iterator[Callable[..., Link]]:
+    """Give links over the namespace, each as a process of its own would have it."""
+    with ExitStack() as opened:
+
+        def make(v4: str = "10.0.0.9") -> Link:
+            return opened.enter_context(closing(Link("pointsman0", RANGES, {4: v4})))
+
+        node()
+        yield make
+
+
+def test_one_route_covers_a_range_and_others_get_their_own(link: Callable[..., Link]) -> None:
+    ours = link()
+    assert ours.sync(["10.9.9.9", "fd99::1"]) == 5  # the link and four routes
+    assert routes() == [
+        "local 10.9.9.9 dev pointsman0 scope host src 10.0.0.9",
+        "local 11.0.0.0/8 dev pointsman0 scope host src 10.0.0.9",
+    ]
+    assert [line.split(" metric")[0] for line in routes("-6")] == [
+        "local fd01:c::/64 dev pointsman0",
+        "local fd99::1 dev pointsman0",
+    ]
+
+
+def test_a_local_client_speaks_from_the_nodes_address(link: Callable[..., Link]) -> None:
+    link().sync([])
+    got = subprocess.run(
+        ["ip", "route", "get", "11.5.5.5"], capture_output=True, text=True, check=True
+    )
+    assert "src 10.0.0.9" in got.stdout
+
+
+def test_a_second_pass_changes_nothing(link: Callable[..., Link]) -> None:
+    link().sync(["10.9.9.9"])
+    assert link().sync(["10.9.9.9"]) == 0
+
+
+def test_what_somebody_removed_comes_back(link: Callable[..., Link]) -> None:
+    ours = link()
+    ours.sync([])
+    subprocess.run("ip route del local 11.0.0.0/8 table local".split(), check=True)
+    subprocess.run("ip link set pointsman0 down".split(), check=True)
+    assert ours.sync([]) >= 2
+    assert len(routes()) == 1
+    subprocess.run("ip link del pointsman0".split(), check=True)
+    assert ours.sync([]) == 3
+
+
+def test_an_address_that_is_not_wanted_any_more_goes(link: Callable[..., Link]) -> None:
+    ours = link()
+    ours.sync(["10.9.9.9"])
+    assert ours.sync([]) == 1
+    assert len(routes()) == 1
+
+
+def test_a_new_node_address_moves_the_routes(link: Callable[..., Link]) -> None:
+    link().sync([])
+    subprocess.run("ip address add 10.0.0.10/24 dev eth0".split(), check=True)
+    link(v4="10.0.0.10").sync([])
+    assert routes() == ["local 11.0.0.0/8 dev pointsman0 scope host src 10.0.0.10"]
+
+
+def test_routes_of_others_stay(link: Callable[..., Link]) -> None:
+    ours = link()
+    ours.sync([])
+    subprocess.run("ip route add local 10.5.5.5 dev pointsman0 table local".split(), check=True)
+    assert ours.sync([]) == 0
+    shown = subprocess.run(
+        "ip route show table local".split(), capture_output=True, text=True, check=True
+    )
+    assert "local 10.5.5.5 dev pointsman0" in shown.stdout
+
+
+def test_removing_leaves_nothing(link: Callable[..., Link]) -> None:
+    ours = link()
+    ours.sync(["10.9.9.9"])
+    assert ours.remove() == 4
+    assert ours.remove() == 0
+    assert routes() == routes("-6") == []

@@ -1,0 +1,81 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pointsman.vip.diff import diff
+from pointsman.vip.memory import MemoryIpvs
+from pointsman.vip.model import (
+    AddReal,
+    AddServer,
+    DeleteReal,
+    DeleteServer,
+    Endpoint,
+    Key,
+    Protocol,
+    RealServer,
+    SetReal,
+    SetServer,
+    Settings,
+    Table,
+    VirtualServer,
+)
+
+A, B = Key(Protocol.TCP, "11.0.0.1", 80), Key(Protocol.TCP, "11.0.0.2", 80)
+FOREIGN = Key(Protocol.TCP, "192.0.2.1", 80)
+ONE, TWO, THREE = (Endpoint(f"10.0.0.{n}", 31000) for n in (1, 2, 3))
+
+
+def ours(key: Key) -> bool:
+    return key != FOREIGN
+
+
+def server(*endpoints: Endpoint, scheduler: str = "wlc", weight: int = 1) -> VirtualServer:
+    return VirtualServer(Settings(scheduler), {e: RealServer(weight) for e in endpoints})
+
+
+def test_a_new_virtual_server_comes_with_its_real_servers() -> None:
+    assert diff({}, {A: server(TWO, ONE)}, ours) == (
+        AddServer(A, Settings()),
+        AddReal(A, ONE, RealServer()),
+        AddReal(A, TWO, RealServer()),
+    )
+
+
+def test_a_virtual_server_gains_before_it_loses() -> None:
+    before = {A: server(ONE, TWO, scheduler="rr")}
+    after = {A: VirtualServer(Settings(), {TWO: RealServer(0), THREE: RealServer()})}
+    assert diff(before, after, ours) == (
+        SetServer(A, Settings()),
+        AddReal(A, THREE, RealServer()),
+        SetReal(A, TWO, RealServer(0)),
+        DeleteReal(A, ONE),
+    )
+
+
+def test_what_is_not_wanted_is_deleted_where_it_is_ours() -> None:
+    assert diff({A: server(ONE), FOREIGN: server(TWO)}, {}, ours) == (DeleteServer(A),)
+
+
+def test_what_is_equal_takes_nothing() -> None:
+    assert diff({A: server(ONE)}, {A: server(ONE)}, ours) == ()
+
+
+keys = st.sampled_from([A, B, FOREIGN, Key(Protocol.UDP, "fd01:c::1", 53)])
+servers = st.builds(
+    VirtualServer,
+    st.builds(Settings, st.sampled_from(["wlc", "rr", "mh"])),
+    st.dictionaries(
+        st.sampled_from([ONE, TWO, THREE]), st.builds(RealServer, st.integers(0, 3)), max_size=3
+    ),
+)
+tables = st.dictionaries(keys, servers, max_size=4)
+
+
+@given(tables, tables)
+def test_any_table_is_reached_in_one_pass_and_others_stay(actual: Table, wanted: Table) -> None:
+    wanted = {key: server for key, server in wanted.items() if ours(key)}
+    kernel = MemoryIpvs(actual)
+    assert kernel.apply(diff(kernel.table(), wanted, ours)) == ()
+    after = kernel.table()
+    assert {key: server for key, server in after.items() if ours(key)} == wanted
+    assert after.get(FOREIGN) == actual.get(FOREIGN)
+    assert diff(after, wanted, ours) == ()

@@ -1,0 +1,34 @@
+from pathlib import Path
+
+import pytest
+
+from pointsman.discovery.errors import Transient
+from pointsman.vip.sysctl import Sysctl
+
+NAME = "net.ipv4.vs.conntrack"
+
+
+def setting(root: Path, value: str) -> Path:
+    path = root / "net/ipv4/vs/conntrack"
+    path.parent.mkdir(parents=True)
+    path.write_text(f"{value}\n")
+    return path
+
+
+def test_what_differs_is_written_and_its_old_value_told(tmp_path: Path) -> None:
+    path = setting(tmp_path, "0")
+    assert Sysctl(tmp_path).ensure({NAME: "1"}) == {NAME: "0"}
+    assert path.read_text() == "1"
+    assert Sysctl(tmp_path).ensure({NAME: "1"}) == {}
+
+
+def test_what_is_equal_is_not_written(tmp_path: Path) -> None:
+    path = setting(tmp_path, "1")
+    before = path.stat().st_mtime_ns
+    Sysctl(tmp_path).ensure({NAME: "1"})
+    assert path.stat().st_mtime_ns == before
+
+
+def test_a_setting_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Transient, match="vs.conntrack can't be set to 1: No such file"):
+        Sysctl(tmp_path).ensure({NAME: "1"})
