@@ -82,8 +82,8 @@ def control(framework: "Framework", health: Path) -> type[http.server.BaseHTTPRe
 
 
 def _force(file: Path, health: str) -> None:
-    """Tell the executor what health to report: ``true``, ``false``, or ``none`` for the real."""
-    if health == "none":
+    """Tell the executor what health to report: ``true``, ``false``, or ``null`` for the real."""
+    if health == "null":
         with contextlib.suppress(FileNotFoundError):
             file.unlink()
     else:

@@ -15,7 +15,8 @@ Control, in JSON over HTTP on --control:
       "executor": "NAME",         shares one executor of an agent; without "cmd" it runs no process
       "raw": {...}}               put over the TaskInfo; null takes a field away
   DELETE /tasks/ID          end it
-  PUT    /tasks/ID/health   true, false or none: what its executor reports from now on
+  PUT    /tasks/ID/health   true or false: what its executor reports from now on; null: what
+                            its check says
   GET    /apps              {id: {"instances": 3, "tasks": [...]}}
   PUT    /apps/ID           a task as above without "id", and "instances": run that many of it, on
                             the agents with the fewest; one that ends is replaced elsewhere;

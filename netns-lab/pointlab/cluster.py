@@ -53,7 +53,7 @@ class Cluster:
             self.processes.stop(agent.name, signal.SIGUSR1)
         self.processes.stop("framework")
         self.processes.stop(self._master.name)
-        for pid in with_variable("MESOS_SANDBOX", str(self.processes.folder)):
+        for pid in with_variable("LAB_HEALTH", str(self._health)):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
@@ -92,7 +92,7 @@ class Cluster:
 
     def health(self, task_id: str, health: bool | None) -> None:
         """Let a task's executor report this from now on; None for what its check says."""
-        self.ask(f"/tasks/{task_id}/health", "PUT", "none" if health is None else health)
+        self.ask(f"/tasks/{task_id}/health", "PUT", health)
 
     def keep(self, app: str, instances: int, **spec: Any) -> None:
         """Run an app at this number of instances."""

@@ -6,7 +6,6 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -17,7 +16,7 @@ from rich.text import Text
 from pointlab import mesos, record
 from pointlab.lab import Lab
 from pointlab.load import Load, Request
-from pointlab.process import wait_for
+from pointlab.process import wait_for, with_variable
 from pointlab.record import Recorder, State
 from pointlab.topology import AGENTS, CLIENT, MASTER, NODES
 
@@ -132,7 +131,7 @@ def _kill(
     answers = Counter(r.server for r in load.requests)
     for server, count in sorted(answers.items()):
         out.print(f"  {count:4} answers by {server}")
-    pid = _server_pid(victim)
+    (pid,) = with_variable("TASK", victim)
     killed = time.monotonic()
     os.kill(pid, signal.SIGKILL)
     out.print(f"[red]✗[/] kill -9 {pid}: {victim} on {task['agent']}:{task['ports'][0]}")
@@ -176,21 +175,6 @@ def _newcomer(lab: Lab, before: State) -> dict[str, Any]:
         t for t in lab.cluster.running("web").values() if (t["agent"], t["ports"][0]) not in before
     )
     return next(found, {})
-
-
-def _server_pid(task: str) -> int:
-    """Return the process of a task, which has its id in its environment."""
-    mark = f"TASK={task}\0".encode()
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if (
-                b"web.py" in (folder / "cmdline").read_bytes()
-                and mark in (folder / "environ").read_bytes() + b"\0"
-            ):
-                return int(folder.name)
-        except OSError:
-            continue
-    raise LookupError(f"no process of {task}")
 
 
 def _report(out: Console, requests: list[Request], events: tuple[Event, ...]) -> int:

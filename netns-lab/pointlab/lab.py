@@ -1,7 +1,6 @@
 """The cluster of the lab: started, asked, and taken down."""
 
 import shutil
-import signal
 from pathlib import Path
 
 from pointlab import mesos, netns, network
@@ -50,10 +49,6 @@ class Lab:
 
     def stop(self) -> None:
         """End everything and leave nothing behind."""
-        for name in reversed(self.processes.names()):
-            # An agent leaves its executors behind on SIGTERM; SIGUSR1 takes them along.
-            agent = name.startswith("agent")
-            self.processes.send(name, signal.SIGUSR1 if agent else signal.SIGTERM)
         network.down()
         shutil.rmtree(FOLDER, ignore_errors=True)
 

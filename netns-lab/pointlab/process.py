@@ -105,9 +105,9 @@ def wait_for(condition: Callable[[], T], what: str, patience: float = 60.0) -> T
     raise TimeoutError(f"waited {patience:.0f} s in vain for {what}{last}")
 
 
-def with_variable(name: str, prefix: str = "") -> list[int]:
-    """Return the processes in whose environment a variable has a value that begins like this."""
-    mark = f"\0{name}={prefix}".encode()
+def with_variable(name: str, value: str) -> list[int]:
+    """Return the processes that were started with this variable in their environment."""
+    mark = f"\0{name}={value}\0".encode()
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
