@@ -1,0 +1,93 @@
+import asyncio
+import json
+import socket
+
+import aiohttp
+import pytest
+
+from pointsman.discovery.errors import Fatal
+from pointsman.discovery.model import Note
+from pointsman.http_server import HttpServer
+from pointsman.metrics import Metrics
+from pointsman.testing import discovery, port, task
+from pointsman.vip.addresses import Range
+from pointsman.vip.model import Settings
+from pointsman.vip.wanted import Wanted, backends, wanted
+
+WEB = task(discovery=discovery("web", port(31000, VIP_0="/web:80", VIP_1="10.1.1.1:8080")))
+
+
+class Served:
+    wanted: Wanted = wanted(backends(WEB)[0], (Range("11.0.0.0", "11.0.0.255"),), Settings())
+    vip_zone = "l4lb.thisdcos.directory"
+    notes = (Note("task x of y", "why"),)
+    not_ready = "no master has been read yet"
+
+
+def get(served: Served, *paths: str) -> list[tuple[int, str, str]]:
+    async def run() -> list[tuple[int, str, str]]:
+        server = HttpServer(served, Metrics())
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            address = f"127.0.0.1:{probe.getsockname()[1]}"
+        await server.listen(address)
+        try:
+            async with aiohttp.ClientSession() as session:
+                answers = []
+                for path in paths:
+                    method, _, path = path.rpartition(" ")
+                    async with session.request(method or "GET", f"http://{address}{path}") as reply:
+                        answers.append((reply.status, reply.content_type, await reply.text()))
+                return answers
+        finally:
+            await server.listen("")
+
+    return asyncio.run(run())
+
+
+def test_health_and_readiness() -> None:
+    served = Served()
+    assert get(served, "/healthz", "/readyz") == [
+        (200, "text/plain", "ok\n"),
+        (503, "text/plain", "no master has been read yet\n"),
+    ]
+    served.not_ready = ""
+    assert get(served, "/readyz") == [(200, "text/plain", "ready\n")]
+
+
+def test_metrics_are_in_prometheus_text() -> None:
+    ((status, kind, text),) = get(Served(), "/metrics")
+    assert (status, kind) == (200, "text/plain")
+    assert "# TYPE pointsman_tasks gauge" in text
+
+
+def test_vips_are_told_as_dcos_net_told_them() -> None:
+    ((status, kind, text),) = get(Served(), "/v1/vips")
+    assert (status, kind) == (200, "application/json")
+    backend = [{"ip": "10.0.0.11", "port": 31000, "weight": 1}]
+    assert json.loads(text) == [
+        {"vip": "10.1.1.1:8080", "protocol": "tcp", "backend": backend},
+        {
+            "vip": "web.marathon.l4lb.thisdcos.directory:80",
+            "protocol": "tcp",
+            "backend": backend,
+        },
+    ]
+
+
+def test_what_was_left_out_is_told() -> None:
+    ((_, _, text),) = get(Served(), "/v1/notes")
+    assert json.loads(text) == [{"where": "task x of y", "why": "why"}]
+
+
+def test_nothing_can_be_changed_and_nothing_else_is_there() -> None:
+    assert [status for status, _, _ in get(Served(), "POST /v1/vips", "/nope")] == [405, 404]
+
+
+def test_an_address_that_is_taken_is_explained_and_the_old_one_kept() -> None:
+    async def run() -> None:
+        server = HttpServer(Served(), Metrics())
+        with socket.create_server(("127.0.0.1", 0)) as holder:
+            with pytest.raises(Fatal, match="is taken"):
+                await server.listen(f"127.0.0.1:{holder.getsockname()[1]}")
+
+    asyncio.run(run())

@@ -1,0 +1,30 @@
+import msgspec
+
+from pointsman.config import Config, DiscoveryConfig, DnsConfig, VipConfig
+from pointsman.node import addresses, facing, nameservers
+
+CONFIG = Config(discovery=DiscoveryConfig(masters=("127.0.0.1:5050",)))
+
+
+def config(*listen: str, node_address: str = "") -> Config:
+    return msgspec.structs.replace(
+        CONFIG, dns=DnsConfig(listen=listen), vip=VipConfig(node_address=node_address)
+    )
+
+
+def test_the_own_address_is_the_one_that_faces_the_masters() -> None:
+    assert facing(["127.0.0.9:5050"], 4) == "127.0.0.1"
+    assert facing(["[::1]:5050"], 4) == ""
+    assert facing([], 4) == ""
+    assert addresses(CONFIG)[4] == "127.0.0.1"
+
+
+def test_a_configured_address_counts_for_its_family() -> None:
+    assert addresses(config(node_address="10.0.0.9"))[4] == "10.0.0.9"
+    found = addresses(config(node_address="fd00::9"))
+    assert (found[4], found[6]) == ("127.0.0.1", "fd00::9")
+
+
+def test_the_nameserver_is_found_where_it_listens() -> None:
+    assert nameservers(config("10.0.0.9:53", "[fd00::9]:53")) == ("10.0.0.9", "fd00::9")
+    assert nameservers(config("0.0.0.0:53", node_address="10.0.0.9")) == ("10.0.0.9",)

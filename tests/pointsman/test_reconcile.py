@@ -1,0 +1,146 @@
+"""The order in which names and kernel follow the cluster."""
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import dns.message
+import pytest
+
+from pointsman.discovery.errors import Transient
+from pointsman.discovery.model import Cluster, Task
+from pointsman.dns.answer import Responder
+from pointsman.dns.records import NameRules
+from pointsman.dns.zone import Soa, Zone, Zones
+from pointsman.metrics import Metrics
+from pointsman.pipeline import Rules
+from pointsman.reconcile import Reconciler
+from pointsman.testing import cluster, discovery, port, task
+from pointsman.vip.addresses import Range
+from pointsman.vip.kernel import Kernel
+from pointsman.vip.memory import MemoryIpvs
+from pointsman.vip.model import Change, Failure
+from pointsman.vip.owned import Owned
+from pointsman.worker import KernelWorker
+
+RANGE = Range("11.0.0.0", "11.255.255.255")
+NAME = "web.marathon.l4lb.thisdcos.directory."
+
+
+class Surroundings:
+    def sync(self, addresses: Sequence[str]) -> int:
+        return 0
+
+    def remove(self) -> int:
+        return 0
+
+
+class Settings:
+    complaint = ""
+
+    def ensure(self, wanted: Mapping[str, str]) -> dict[str, str]:
+        if self.complaint:
+            raise Transient(self.complaint)
+        return {}
+
+
+class Box:
+    """A reconciler over a kernel in memory, which asks DNS at each change it is sent."""
+
+    def __init__(self, folder: Path) -> None:
+        self.servers = MemoryIpvs()
+        self.settings = Settings()
+        self.seen: list[tuple[str, str]] = []
+        self.names = Zone("mesos.", Soa("ns1.mesos.", "root.ns1.mesos."), 60)
+        apex = "l4lb.thisdcos.directory."
+        self.vips = Zone(apex, Soa(f"ns1.{apex}", f"root.{apex}"), 5)
+        self.responder = Responder(Zones(self.names, self.vips))
+        box = self
+
+        class Watched(MemoryIpvs):
+            def apply(self, changes: Sequence[Change]) -> tuple[Failure, ...]:
+                box.seen += [(str(change).split()[0], box.ask(NAME)) for change in changes[:1]]
+                return box.servers.apply(changes)
+
+            def table(self) -> dict:  # type: ignore[type-arg]
+                return dict(box.servers.table())
+
+        @contextmanager
+        def opened() -> Iterator[Kernel]:
+            owned = Owned(folder / "owned.json")
+            yield Kernel(Watched(), Surroundings(), None, self.settings, owned, [RANGE])
+
+        self.worker = KernelWorker(opened)
+        self.metrics = Metrics()
+        rules = Rules(NameRules(), (RANGE,))
+        self.reconciler = Reconciler(
+            rules, self.names, self.vips, 5, self.responder, self.worker, self.metrics
+        )
+
+    def ask(self, name: str) -> str:
+        """Return the address that DNS gives, or the code of its answer."""
+        data = self.responder.answer(dns.message.make_query(name, "A").to_wire())
+        assert data is not None
+        answer = dns.message.from_wire(data)
+        return str(answer.answer[0][0]) if answer.answer else answer.rcode().name
+
+    def follow(self, *clusters: Cluster) -> None:
+        async def run() -> None:
+            await self.worker.open()
+            try:
+                for one in clusters:
+                    await self.reconciler.run_once(one, whole=True)
+            finally:
+                await self.worker.close()
+
+        asyncio.run(run())
+
+
+def web(**changes: object) -> Task:
+    return task("web.1", discovery=discovery("web", port(31000, VIP_0="/web:80")), **changes)
+
+
+def test_a_vips_name_appears_after_the_kernel_has_it_and_is_gone_before(tmp_path: Path) -> None:
+    # DCOS_OSS-4939
+    box = Box(tmp_path)
+    box.follow(cluster(web()), cluster())
+    assert box.seen == [("add", "SERVFAIL"), ("delete", "NXDOMAIN")]
+
+
+def test_once_it_is_served_the_name_has_its_address(tmp_path: Path) -> None:
+    box = Box(tmp_path)
+    box.follow(cluster(web()))
+    assert box.ask(NAME) == "11.225.36.193"
+    assert box.ask("web.marathon.mesos.") == "10.0.0.11"
+    assert [str(key) for key in box.servers.table()] == ["tcp 11.225.36.193:80"]
+
+
+def test_a_kernel_that_cannot_follow_leaves_names_of_tasks_following(tmp_path: Path) -> None:
+    (tmp_path / "owned.json").mkdir()  # nothing can be remembered
+    box = Box(tmp_path)
+    with pytest.raises(Transient):
+        box.follow(cluster(web(), task("job.1")))
+    assert box.ask("job.marathon.mesos.") == "10.0.0.11"
+    assert box.ask(NAME) == "SERVFAIL"
+
+
+def test_surroundings_that_cannot_be_set_leave_the_rest_working(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    box = Box(tmp_path)
+    box.settings.complaint = "sysctl x can't be set"
+    box.follow(cluster(web()), cluster(web()))
+    assert box.ask(NAME) == "11.225.36.193"
+    said = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    assert said == ["sysctl x can't be set; VIPs go on without it"]  # once
+
+
+def test_what_was_done_is_counted(tmp_path: Path) -> None:
+    box = Box(tmp_path)
+    box.follow(cluster(web()), cluster(web()))
+    text = box.metrics.text().decode()
+    assert 'pointsman_kernel_changes_total{kind="AddServer"} 1.0' in text
+    assert 'pointsman_kernel_changes_total{kind="AddReal"} 1.0' in text
+    assert "pointsman_virtual_servers 1.0" in text
+    assert "pointsman_tasks 1.0" in text
