@@ -23,7 +23,7 @@ _RCVBUFFORCE = 33
 _RECEIVE_BUFFER = 8 << 20
 _LARGEST = 64 << 10
 """Octets; the kernel fills at most 32 KiB of a dump into one answer."""
-_TIMEOUT = 10.0
+_TIMEOUT = 10
 """Seconds; the kernel answers within the system call, so an answer that takes longer is lost."""
 
 NO_RIGHT = (
@@ -50,7 +50,9 @@ class Ipvs:
         )
         try:
             self._socket.bind((0, 0))
-            self._socket.settimeout(_TIMEOUT)
+            # The kernel's own time limit: Python's would cost a poll(2) before each call.
+            limit = struct.pack("@ll", _TIMEOUT, 0)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
             self._family = self._find_family()
             try:
                 self._socket.setsockopt(socket.SOL_SOCKET, _RCVBUFFORCE, _RECEIVE_BUFFER)
