@@ -16,6 +16,7 @@ from typing import Any
 
 from pointsman.vip.diff import diff
 from pointsman.vip.model import (
+    AddReal,
     Change,
     Endpoint,
     Key,
@@ -32,7 +33,7 @@ GUEST = "BENCH_IN_GUEST"
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--servers", type=int, default=1000, help="virtual servers (%(default)s)")
     parser.add_argument("--reals", type=int, default=10, help="real servers of each (%(default)s)")
     parser.add_argument(
@@ -42,7 +43,7 @@ def main() -> int:
     options = parser.parse_args()
     if not Path("/proc/net/ip_vs").exists() and GUEST not in os.environ:
         print("this kernel has no ip_vs: running in a user-mode-linux", flush=True)
-        command = [ROOT / "netns-lab/uml/run", "env", f"{GUEST}=1", sys.executable, *sys.argv]
+        command = [str(ROOT / "netns-lab/uml/run"), "env", f"{GUEST}=1", sys.executable, *sys.argv]
         return subprocess.run(command, check=False).returncode
     wanted = dict(servers(options.servers, options.reals))
     with Ipvs() as ipvs:
@@ -84,7 +85,8 @@ def measure(ipvs: Ipvs, wanted: Table, share: int) -> None:
 
     n = len(changes)
     print(
-        f"{len(wanted):,} virtual servers, {n - len(wanted):,} real servers; the least of 3 or 5 runs"
+        f"{len(wanted):,} virtual servers with {n - len(wanted):,} real servers; "
+        "the least of several runs"
     )
     print(f"\n{'add':34}{'seconds':>9}{'op/s':>9}{'times ours':>12}")
     for name, seconds in (
@@ -125,8 +127,9 @@ def timed(ipvs: Ipvs, work: Callable[[], None], times: int) -> float:
 def ipvsadm_line(change: Change) -> str:
     """Return a change as a line for `ipvsadm -R`."""
     key = f"-t {change.key.address}:{change.key.port}"
-    if hasattr(change, "endpoint"):
-        return f"-a {key} -r {change.endpoint} -m -w {change.real.weight}"  # type: ignore[union-attr]
+    match change:
+        case AddReal(_, endpoint, real):
+            return f"-a {key} -r {endpoint} -m -w {real.weight}"
     return f"-A {key} -s wlc"
 
 
@@ -139,12 +142,12 @@ def with_pyroute2(changes: tuple[Change, ...]) -> None:
         for change in changes:
             key = {"addr": change.key.address, "port": change.key.port, "protocol": 6}
             service = IPVSService(**key, sched_name="wlc")
-            if hasattr(change, "endpoint"):
-                end = change.endpoint  # type: ignore[union-attr]
-                dest = IPVSDest(addr=end.address, port=end.port, fwd_method=0, weight=1)
-                opened.dest("add", service=service, dest=dest)
-            else:
-                opened.service("add", service=service)
+            match change:
+                case AddReal(_, Endpoint(address, port)):
+                    dest = IPVSDest(addr=address, port=port, fwd_method=0, weight=1)
+                    opened.dest("add", service=service, dest=dest)
+                case _:
+                    opened.service("add", service=service)
 
 
 if __name__ == "__main__":

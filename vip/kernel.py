@@ -17,9 +17,11 @@ class Servers(Protocol):
 
     def table(self) -> Table:
         """Return what is there now."""
+        ...
 
     def apply(self, changes: Sequence[Change]) -> tuple[Failure, ...]:
         """Make all changes, in order; return those that were refused."""
+        ...
 
 
 class Routes(Protocol):
@@ -27,9 +29,11 @@ class Routes(Protocol):
 
     def sync(self, addresses: Sequence[str]) -> int:
         """Make exactly the ranges and these addresses local; return how many changes it took."""
+        ...
 
     def remove(self) -> int:
         """Remove all of it; return how many links and routes there were."""
+        ...
 
 
 class Rules(Protocol):
@@ -37,9 +41,11 @@ class Rules(Protocol):
 
     def ensure(self) -> int:
         """Add what is missing; return how much."""
+        ...
 
     def remove(self) -> int:
         """Remove all of it; return how many rules there were."""
+        ...
 
 
 class Settings(Protocol):
@@ -47,6 +53,7 @@ class Settings(Protocol):
 
     def ensure(self, wanted: Mapping[str, str]) -> dict[str, str]:
         """Write what differs; return the values before, of those written."""
+        ...
 
 
 class Report(msgspec.Struct, frozen=True):

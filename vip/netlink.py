@@ -6,6 +6,7 @@ import shutil
 import socket
 import struct
 import subprocess
+from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import count
 from types import TracebackType
@@ -96,26 +97,24 @@ class Ipvs:
         for. Raises Transient when answers were lost; the table must then be read again.
         """
         failures: list[Failure] = []
-        at = 0
-        while at < len(changes):
+        waiting = deque(changes)
+        while waiting:
             batch = bytearray()
-            first = at
-            sequences: dict[int, Change] = {}
-            while at < len(changes) and len(batch) < BATCH:
-                sequence = next(self._sequence)
-                sequences[sequence] = changes[at]
-                batch += messages.encode(changes[at], self._family, sequence)
-                at += 1
-            # The last one again asks for an acknowledgement: its flags stand at a known place.
-            last = len(messages.encode(changes[at - 1], self._family, sequence))
-            struct.pack_into("=H", batch, len(batch) - last + 6, messages.REQUEST | messages.ACK)
-            self.sent += at - first
+            sent: dict[int, Change] = {}
+            last = 0
+            flags = 0
+            while not flags:
+                last = next(self._sequence)
+                sent[last] = waiting.popleft()
+                flags = 0 if waiting and len(batch) < BATCH else messages.ACK
+                batch += messages.encode(sent[last], self._family, last, flags)
+            self.sent += len(sent)
             self._send(bytes(batch))
-            for answered, code in self._outcomes(sequence):
+            for sequence, code in self._outcomes(last):
                 if code == errno.EPERM:
                     raise Fatal(NO_RIGHT)
-                if code and answered in sequences:
-                    failures.append(Failure(sequences[answered], code))
+                if code and sequence in sent:
+                    failures.append(Failure(sent[sequence], code))
         return tuple(failures)
 
     def flush(self) -> None:

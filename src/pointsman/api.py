@@ -18,18 +18,22 @@ class Served(Protocol):
     @property
     def wanted(self) -> Wanted:
         """Virtual servers and who stands behind them."""
+        ...
 
     @property
     def vip_zone(self) -> str:
         """Zone of the VIPs' names, without the last dot."""
+        ...
 
     @property
     def notes(self) -> tuple[Note, ...]:
         """What was left out, and why."""
+        ...
 
     @property
     def not_ready(self) -> str:
         """Why this node does not serve yet; empty when it does."""
+        ...
 
 
 def application(served: Served, metrics: Metrics) -> web.Application:

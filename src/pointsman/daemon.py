@@ -150,33 +150,31 @@ class Daemon:
             await before.kernel.close()
 
     async def _watch(self, session: aiohttp.ClientSession) -> None:
-        """Read the cluster again and again; what can't be read leaves the last good view."""
-        asked = None
-        complaint = ""
+        """Read the cluster again and again, by the configuration that counts."""
         while True:
             config = self._config.discovery
-            if config != asked:
-                asked = config
-                source = MasterList(config.masters, session, config.timeout)
-                retries = delays(config.poll_interval, config.retry_max)
-            try:
-                cluster = await source.read()
-            except Transient as error:
-                self._metrics.state_reads.labels("transient").inc()
-                if str(error) != complaint:
-                    stands = "; the last good view stands" if self._cluster else ""
-                    log.warning("%s%s", error, stands)
-                complaint = str(error)
-                await asyncio.sleep(next(retries))
-                continue
-            if complaint:
-                log.info("the masters answer again")
-                complaint = ""
+            source = MasterList(config.masters, session, config.timeout)
             retries = delays(config.poll_interval, config.retry_max)
-            self._metrics.state_reads.labels("ok").inc()
-            self._metrics.state_time.set(time.time())
-            await self._take(cluster)
-            await asyncio.sleep(config.poll_interval)
+            complaint = ""
+            while config == self._config.discovery:
+                try:
+                    cluster = await source.read()
+                except Transient as error:
+                    self._metrics.state_reads.labels("transient").inc()
+                    if str(error) != complaint:
+                        stands = "; the last good view stands" if self._cluster else ""
+                        log.warning("%s%s", error, stands)
+                    complaint = str(error)
+                    await asyncio.sleep(next(retries))
+                    continue
+                if complaint:
+                    log.info("the masters answer again")
+                    complaint = ""
+                    retries = delays(config.poll_interval, config.retry_max)
+                self._metrics.state_reads.labels("ok").inc()
+                self._metrics.state_time.set(time.time())
+                await self._take(cluster)
+                await asyncio.sleep(config.poll_interval)
 
     async def _take(self, cluster: Cluster) -> None:
         """Make a cluster known to whom it concerns, if it differs."""

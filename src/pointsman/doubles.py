@@ -26,7 +26,7 @@ class MasterDouble:
                 self.end_headers()
                 self.wfile.write(double.body)
 
-            def log_message(self, *_: object) -> None:
+            def log_message(self, format: str, *_: object) -> None:  # noqa: A002 - its name
                 pass
 
         self._server = http.server.ThreadingHTTPServer((address, 0), Handler)

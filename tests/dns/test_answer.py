@@ -215,7 +215,7 @@ def test_the_do_bit_and_rd_come_back() -> None:
 
 
 def test_unknown_edns_options_are_passed_over() -> None:
-    cookie = dns.edns.GenericOption(10, b"12345678")
+    cookie = dns.edns.GenericOption(dns.edns.OptionType.COOKIE, b"12345678")
     answer = ask(served()[0], dns.message.make_query(WEB, "A", use_edns=0, options=[cookie]))
     assert len(answer.answer[0]) == 3
     assert answer.options == ()

@@ -48,7 +48,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    global _config  # noqa: PLW0603 - the hook that needs it is not given it
+    global _config
     _config = config
 
 
@@ -59,7 +59,7 @@ _said = ""
 
 def _guest_reports(session: pytest.Session) -> dict[str, list[pytest.TestReport]]:
     """Run all selected tests of this folder in the guest, once; return their reports by test."""
-    global _reports, _said  # noqa: PLW0603 - once for the whole session
+    global _reports, _said
     if _reports is not None:
         return _reports
     _reports = {}
@@ -70,8 +70,8 @@ def _guest_reports(session: pytest.Session) -> dict[str, list[pytest.TestReport]
     reports.unlink(missing_ok=True)
     arguments.write_text("\n".join(chosen))
     command = [
-        ROOT / "netns-lab/uml/run", sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider",
-        f"--rootdir={session.config.rootpath}", f"@{arguments}",
+        str(ROOT / "netns-lab/uml/run"), sys.executable, "-m", "pytest", "-q",
+        "-p", "no:cacheprovider", f"--rootdir={session.config.rootpath}", f"@{arguments}",
     ]  # fmt: skip
     done = subprocess.run(
         command,
@@ -96,7 +96,7 @@ def _missing(item: pytest.Item) -> pytest.TestReport:
     """Return the failure of a test of which the guest told nothing."""
     why = f"the user-mode-linux told nothing of this test; what it printed:\n{_said[-4000:]}"
     return pytest.TestReport(
-        item.nodeid, item.location, {k: 1 for k in item.keywords}, "failed", why, "call"
+        item.nodeid, item.location, dict.fromkeys(item.keywords, 1), "failed", why, "call"
     )
 
 

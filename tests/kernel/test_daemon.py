@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pointlab.process import wait_for
 
+from pointlab.process import wait_for
 from pointsman.doubles import MasterDouble
 
 STATE = (Path(__file__).parents[1] / "data/mesos/running-state.json").read_bytes()
@@ -70,7 +70,7 @@ class Daemon:
 
     def changes_sent(self) -> float:
         found = re.findall(
-            r"^pointsman_kernel_changes_total\{.*\} (.*)$", self.get("/metrics"), re.M
+            r"^pointsman_kernel_changes_total\{.*\} (.*)$", self.get("/metrics"), re.MULTILINE
         )
         return sum(map(float, found))
 
@@ -106,9 +106,8 @@ def test_the_kernel_has_exactly_the_wanted_table_and_what_is_foreign(daemon: Dae
     assert {b["ip"] for b in vip["backend"]} == {"127.0.0.11", "127.0.0.12"}
 
 
-def test_a_task_that_ends_leaves_dns_and_kernel_and_others_stay(
-    daemon: Daemon, master: MasterDouble
-) -> None:
+@pytest.mark.usefixtures("daemon")
+def test_a_task_that_ends_leaves_dns_and_kernel_and_others_stay(master: MasterDouble) -> None:
     subprocess.run(["ipvsadm", "-R"], input="\n".join(FOREIGN), text=True, check=True)
     master.body = without("web.1")
     wait_for(lambda: table() == sorted([*WANTED[:1], *WANTED[2:], *FOREIGN]), "the kernel")
@@ -117,8 +116,8 @@ def test_a_task_that_ends_leaves_dns_and_kernel_and_others_stay(
     wait_for(lambda: table() == sorted([*WANTED, *FOREIGN]), "the kernel")
 
 
-def test_what_somebody_cleared_comes_back(daemon: Daemon) -> None:
-    assert daemon.process
+@pytest.mark.usefixtures("daemon")
+def test_what_somebody_cleared_comes_back() -> None:
     subprocess.run(["ipvsadm", "-C"], check=True)
     wait_for(lambda: table() == sorted(WANTED), "the repair")
 

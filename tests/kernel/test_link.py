@@ -10,13 +10,16 @@ from pointsman.vip.link import Link
 RANGES = (parse_range("11.0.0.0-11.255.255.255"), parse_range("fd01:c::/64"))
 
 
+def ip(words: str) -> None:
+    subprocess.run(["ip", *words.split()], check=True)
+
+
 def node() -> None:
     """Give the namespace an interface with the addresses of a node."""
-    for words in (
-        "link add eth0 type dummy", "link set eth0 up", "address add 10.0.0.9/24 dev eth0",
-        "-6 address add fd00::9/64 dev eth0 nodad",
-    ):  # fmt: skip
-        subprocess.run(["ip", *words.split()], check=True)
+    ip("link add eth0 type dummy")
+    ip("link set eth0 up")
+    ip("address add 10.0.0.9/24 dev eth0")
+    ip("-6 address add fd00::9/64 dev eth0 nodad")
 
 
 def routes(family: str = "-4") -> list[str]:
@@ -69,11 +72,11 @@ def test_a_second_pass_changes_nothing(link: Callable[..., Link]) -> None:
 def test_what_somebody_removed_comes_back(link: Callable[..., Link]) -> None:
     ours = link()
     ours.sync([])
-    subprocess.run("ip route del local 11.0.0.0/8 table local".split(), check=True)
-    subprocess.run("ip link set pointsman0 down".split(), check=True)
+    ip("route del local 11.0.0.0/8 table local")
+    ip("link set pointsman0 down")
     assert ours.sync([]) >= 2
     assert len(routes()) == 1
-    subprocess.run("ip link del pointsman0".split(), check=True)
+    ip("link del pointsman0")
     assert ours.sync([]) == 3
 
 
@@ -86,7 +89,7 @@ def test_an_address_that_is_not_wanted_any_more_goes(link: Callable[..., Link]) 
 
 def test_a_new_node_address_moves_the_routes(link: Callable[..., Link]) -> None:
     link().sync([])
-    subprocess.run("ip address add 10.0.0.10/24 dev eth0".split(), check=True)
+    ip("address add 10.0.0.10/24 dev eth0")
     link(v4="10.0.0.10").sync([])
     assert routes() == ["local 11.0.0.0/8 dev pointsman0 scope host src 10.0.0.10"]
 
@@ -94,10 +97,13 @@ def test_a_new_node_address_moves_the_routes(link: Callable[..., Link]) -> None:
 def test_routes_of_others_stay(link: Callable[..., Link]) -> None:
     ours = link()
     ours.sync([])
-    subprocess.run("ip route add local 10.5.5.5 dev pointsman0 table local".split(), check=True)
+    subprocess.run(
+        ["ip", "route", "add", "local", "10.5.5.5", "dev", "pointsman0", "table", "local"],
+        check=True,
+    )
     assert ours.sync([]) == 0
     shown = subprocess.run(
-        "ip route show table local".split(), capture_output=True, text=True, check=True
+        ["ip", "route", "show", "table", "local"], capture_output=True, text=True, check=True
     )
     assert "local 10.5.5.5 dev pointsman0" in shown.stdout
 

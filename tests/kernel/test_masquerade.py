@@ -8,8 +8,8 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
-from pointlab import netns
 
+from pointlab import netns
 from pointsman.vip.addresses import parse_range
 from pointsman.vip.kernel import Kernel
 from pointsman.vip.link import Link

@@ -87,8 +87,13 @@ def test_ipvsadm_sees_exactly_what_was_added() -> None:
 
 
 def test_what_ipvsadm_added_is_read_back() -> None:
-    ipvsadm("-R", given_="-A -t 11.1.2.3:80 -s wrr -p 300\n-a -t 11.1.2.3:80 -r 10.0.0.1:31000 -m -w 5\n"
-            "-A -u [fd01:c::1]:53 -s sed\n-a -u [fd01:c::1]:53 -r [fd00::1]:53 -m -w 2\n")  # fmt: skip
+    lines = (
+        "-A -t 11.1.2.3:80 -s wrr -p 300",
+        "-a -t 11.1.2.3:80 -r 10.0.0.1:31000 -m -w 5",
+        "-A -u [fd01:c::1]:53 -s sed",
+        "-a -u [fd01:c::1]:53 -r [fd00::1]:53 -m -w 2",
+    )
+    ipvsadm("-R", given_="\n".join(lines) + "\n")
     with Ipvs() as ipvs:
         assert ipvs.table() == {
             V4: VirtualServer(Settings("wrr", flags=1, persistence=300), {ONE: RealServer(5)}),
@@ -110,7 +115,7 @@ def test_every_kind_of_change_is_made() -> None:
 def test_a_refused_change_is_told_and_the_others_are_made() -> None:
     again, unknown = AddServer(V4, Settings()), AddServer(SCTP, Settings("nosuch"))
     early, absent = AddReal(V6, SIX, RealServer()), DeleteReal(V4, TWO)
-    changes = [again, again, unknown, early, AddReal(V4, ONE, RealServer()), absent]
+    changes: list[Change] = [again, again, unknown, early, AddReal(V4, ONE, RealServer()), absent]
     with Ipvs() as ipvs:
         failures = ipvs.apply(changes)
         assert [(f.change, f.errno) for f in failures] == [
@@ -158,8 +163,8 @@ def test_without_the_right_the_message_says_what_to_do() -> None:
         "except Fatal as error: print(error)\n"
     )
     done = subprocess.run(
-        ["setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin", sys.executable, "-c", code],
-        capture_output=True, text=True, check=True,
+        ["setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin", sys.executable, "-c",
+         code], capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert "CAP_NET_ADMIN" in done.stdout
     assert Fatal.__name__ not in done.stderr

@@ -86,8 +86,10 @@ def test_nothing_can_be_changed_and_nothing_else_is_there() -> None:
 def test_an_address_that_is_taken_is_explained_and_the_old_one_kept() -> None:
     async def run() -> None:
         server = HttpServer(Served(), Metrics())
-        with socket.create_server(("127.0.0.1", 0)) as holder:
-            with pytest.raises(Fatal, match="is taken"):
-                await server.listen(f"127.0.0.1:{holder.getsockname()[1]}")
+        with (
+            socket.create_server(("127.0.0.1", 0)) as holder,
+            pytest.raises(Fatal, match="is taken"),
+        ):
+            await server.listen(f"127.0.0.1:{holder.getsockname()[1]}")
 
     asyncio.run(run())

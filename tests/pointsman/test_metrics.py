@@ -8,12 +8,12 @@ def test_every_metric_is_ours_and_named_by_the_conventions() -> None:
     metrics.count_dns(lambda: {"answered": 3})
     metrics.state_reads.labels("ok").inc()
     text = metrics.text().decode()
-    kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.M))
+    kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))
     assert all(name.startswith("pointsman_") for name in kinds)
     for name, kind in kinds.items():
         assert (kind == "counter") == name.endswith("_total"), name
         assert not re.search(r"_(ms|millis|minutes)(_|$)", name)
-    helps = dict(re.findall(r"^# HELP (\S+) (.*)$", text, re.M))
+    helps = dict(re.findall(r"^# HELP (\S+) (.*)$", text, re.MULTILINE))
     assert all(helps[name].endswith(".") for name in kinds)
 
 

@@ -1,3 +1,5 @@
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,7 +14,7 @@ RULES = Rules(NameRules(), (Range("11.0.0.0", "11.255.255.255"),))
 OTHER = Agent("S2", "10.0.0.12", 5051)
 
 
-def web(id_: str, vip: str = "/web:80", **changes: object) -> Task:
+def web(id_: str, vip: str = "/web:80", **changes: Any) -> Task:
     return task(id_, discovery=discovery("web", port(31000, VIP_0=vip)), **changes)
 
 

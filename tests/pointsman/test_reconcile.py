@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import dns.message
 import pytest
@@ -97,7 +98,7 @@ class Box:
         asyncio.run(run())
 
 
-def web(**changes: object) -> Task:
+def web(**changes: Any) -> Task:
     return task("web.1", discovery=discovery("web", port(31000, VIP_0="/web:80")), **changes)
 
 

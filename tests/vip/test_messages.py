@@ -140,15 +140,17 @@ def test_our_bytes_are_pyroute2s_bytes() -> None:
     assert ours == theirs
 
 
-# One message of a dump, as a real kernel (6.1) sent it: header, real server 10.0.0.1:31000.
+# A message of a dump as Linux 6.1.176 sent it: 10.0.0.1:31000, weight 3, limits 9 and 2.
 REAL = bytes.fromhex(
-    "05010000 8c000200"
-    "14000100 0a000001000000000000000000000000"
-    "06000200 79180000 08000300 00000000 08000400 03000000"
-    "05000d00 00000000 06000e00 00000000 06000f00 00000000"
-    "08000500 09000000 08000600 02000000"
-    "08000700 05000000 08000800 06000000 08000900 00000000"
-    "06000b00 02000000"
+    "050100007c010200140001000a00000100000000000000000000000006000200791800000800030000000000"
+    "080004000300000005000d000000000006000e000000000006000f0000000000080005000900000008000600"
+    "0200000008000700000000000800080000000000080009000000000006000b000200000064000a0008000100"
+    "000000000800020000000000080003000000000004000b000c000400000000000000000004000b000c000500"
+    "0000000000000000080006000000000008000700000000000800080000000000080009000000000008000a00"
+    "00000000a0000c000c000100000000000000000004000b000c000200000000000000000004000b000c000300"
+    "000000000000000004000b000c000400000000000000000004000b000c000500000000000000000004000b00"
+    "0c000600000000000000000004000b000c000700000000000000000004000b000c0008000000000000000000"
+    "04000b000c000900000000000000000004000b000c000a000000000000000000"
 )
 
 
@@ -160,13 +162,15 @@ def test_a_real_server_is_read_at_fixed_offsets() -> None:
 
 
 def test_a_layout_that_differs_is_read_attribute_by_attribute() -> None:
+    def nested(attributes: bytes) -> bytes:
+        return REAL[:4] + struct.pack("=HH", 4 + len(attributes), 2) + attributes
+
     # An attribute that nobody knows stands first.
-    other = REAL[:4] + struct.pack("=HH", 0x8C + 8, 2) + struct.pack("=HHI", 8, 77, 1) + REAL[8:]
+    other = nested(struct.pack("=HHI", 8, 77, 1) + REAL[8:])
     assert messages.read_real(other) == messages.read_real(REAL)
-    # A kernel before 3.18 ends without tunnel and family.
-    old = [REAL[8:52], REAL[76:108]]
-    body = REAL[:4] + struct.pack("=HH", 4 + sum(map(len, old)), 2) + b"".join(old)
-    assert messages.read_real(body) == messages.read_real(REAL)
+    # A kernel before 3.18 tells nothing of tunnels and families.
+    old = nested(REAL[8:52] + REAL[76:116])
+    assert messages.read_real(old) == messages.read_real(REAL)
 
 
 @given(st.binary(max_size=200))

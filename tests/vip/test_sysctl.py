@@ -30,5 +30,5 @@ def test_what_is_equal_is_not_written(tmp_path: Path) -> None:
 
 
 def test_a_setting_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(Transient, match="vs.conntrack can't be set to 1: No such file"):
+    with pytest.raises(Transient, match=r"vs\.conntrack can't be set to 1: No such file"):
         Sysctl(tmp_path).ensure({NAME: "1"})

@@ -1,3 +1,5 @@
+from typing import Any
+
 from pointsman.discovery.model import Agent, Task
 from pointsman.testing import discovery, port, task
 from pointsman.vip.addresses import Range
@@ -9,7 +11,7 @@ V6 = Range("fd01:c::", "fd01:c::ffff:ffff:ffff:ffff")
 A1, A2 = Agent("S1", "10.0.0.11", 5051), Agent("S2", "10.0.0.12", 5051)
 
 
-def web(id_: str = "web.1", agent: Agent = A1, vip: str = "/web:80", **changes: object) -> Task:
+def web(id_: str = "web.1", agent: Agent = A1, vip: str = "/web:80", **changes: Any) -> Task:
     return task(id_, agent, discovery=discovery("web", port(31000, VIP_0=vip)), **changes)
 
 
@@ -72,8 +74,8 @@ def test_a_host_port_leads_to_the_agent() -> None:
 
 
 def test_a_task_that_is_ending_or_unhealthy_keeps_its_connections() -> None:
-    for changes in ({"state": "TASK_KILLING"}, {"healthy": False}):
-        (server,) = derive(web(**changes)).table.values()
+    for ending in (web(state="TASK_KILLING"), web(healthy=False)):
+        (server,) = derive(ending).table.values()
         assert list(server.real_servers.values()) == [RealServer(0)]
 
 
