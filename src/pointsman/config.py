@@ -34,11 +34,11 @@ class DiscoveryConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     masters: tuple[str, ...] = ()
     """``HOST:PORT`` of each Mesos master; any of them leads to the leader."""
     poll_interval: Seconds = 1.0
-    """From the end of one reading to the start of the next."""
+    """Seconds from the end of one reading to the start of the next."""
     timeout: Seconds = 30.0
-    """For one whole reading."""
+    """Seconds for one whole reading."""
     retry_max: Seconds = 15.0
-    """The longest wait between tries while no master answers."""
+    """Seconds between tries, at most, while no master answers."""
 
 
 class DnsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -49,7 +49,7 @@ class DnsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     domain: str = "mesos"
     """The zone of tasks, agents and masters."""
     ttl: Ttl = 60
-    """Of the records of that zone, and for negative answers; in seconds."""
+    """Seconds, for the records of that zone and for negative answers."""
     ip_sources: tuple[Literal["netinfo", "mesos", "docker", "host"], ...] = (
         "netinfo",
         "mesos",
@@ -76,7 +76,7 @@ class VipConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     domain: str = "thisdcos.directory"
     """Named VIPs are ``<vip>.<framework>.l4lb.<domain>``."""
     ttl: Ttl = 5
-    """Of the records of named VIPs; in seconds."""
+    """Seconds, for the records of named VIPs."""
     scheduler: Literal[
         "rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "mh", "sed", "nq", "fo", "ovf"
     ] = "wlc"
@@ -88,7 +88,7 @@ class VipConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     masquerade: bool = True
     """Rewrite the source of other hosts' connections to VIPs, so that replies come back here."""
     check_interval: Seconds = 30.0
-    """The kernel is compared with what it should have at least this often."""
+    """Seconds after which the kernel is compared with what it should have, if nothing changed."""
 
 
 class HttpConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -102,6 +102,7 @@ class LogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is written to standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least that is written."""
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -2,7 +2,14 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -13,6 +20,7 @@ class Metrics:
     """All metrics, in a registry of their own."""
 
     def __init__(self) -> None:
+        disable_created_metrics()  # a second series for each, which nobody draws
         self.registry = registry = CollectorRegistry()
         build = Gauge(
             "pointsman_build_info",
