@@ -101,6 +101,13 @@ class Master(msgspec.Struct, frozen=True, gc=False):
     address: str
     port: int
 
+    def __str__(self) -> str:
+        return (
+            f"[{self.address}]:{self.port}"
+            if ":" in self.address
+            else f"{self.address}:{self.port}"
+        )
+
 
 class Note(msgspec.Struct, frozen=True, gc=False, order=True):
     """Something that was left out of a view, and why: bad data, not an error."""
@@ -117,6 +124,8 @@ class Cluster(msgspec.Struct, frozen=True, gc=False):
     """All that is known of a cluster at one moment."""
 
     leader: Master | None = None
+    elected: float = 0.0
+    """When the leader was elected, in seconds since 1970 by its clock; 0 when it doesn't say."""
     masters: tuple[Master, ...] = ()
     """As configured or elected, in order; may lack the leader."""
     agents: Mapping[str, Agent] = {}

@@ -130,6 +130,7 @@ class _Framework(msgspec.Struct, Generic[T], frozen=True, gc=False):
 
 class _State(msgspec.Struct, Generic[T], frozen=True, gc=False):
     leader: str | None = None
+    elected_time: float | None = None
     frameworks: tuple[_Framework[T], ...] = ()
     slaves: tuple[_Agent, ...] = ()
 
@@ -138,6 +139,7 @@ class _Parts(msgspec.Struct, frozen=True, gc=False):
     """The same with its members still undecoded, for a state in which one of them is bad."""
 
     leader: str | None = None
+    elected_time: float | None = None
     frameworks: tuple[msgspec.Raw, ...] = ()
     slaves: tuple[msgspec.Raw, ...] = ()
 
@@ -172,6 +174,7 @@ def read(body: bytes, masters: tuple[Master, ...] = ()) -> Cluster:
     agents = {a.id: a for a in _agents(state.slaves, notes)}
     return Cluster(
         leader=Master(text.ip(address), port),
+        elected=state.elected_time or 0.0,
         masters=masters,
         agents=agents,
         frameworks={f.id: _to_framework(f) for f in state.frameworks},
@@ -198,7 +201,7 @@ def _piecewise(body: bytes, notes: list[Note]) -> _State[_Task]:
             )
         )
     slaves = tuple(_good(parts.slaves, "agent", _agent.decode, notes))
-    return _State(parts.leader, tuple(frameworks), slaves)
+    return _State(parts.leader, parts.elected_time, tuple(frameworks), slaves)
 
 
 def _good(

@@ -21,6 +21,7 @@ from pointsman.discovery.backoff import delays
 from pointsman.discovery.errors import Fatal, Transient
 from pointsman.discovery.master import MasterList
 from pointsman.discovery.model import Cluster, Note
+from pointsman.discovery.trust import PATIENCE, Trust, believe
 from pointsman.dns.answer import Counts
 from pointsman.generation import Generation
 from pointsman.http_server import HttpServer
@@ -47,6 +48,7 @@ class Daemon:
         self._listeners = Listeners(self._answer)
         self._http = HttpServer(self, self._metrics)
         self._generation: Generation | None = None
+        self._trust = Trust()
         self._cluster: Cluster | None = None
         self._changed = asyncio.Event()
         self._reconciling = asyncio.Lock()
@@ -176,14 +178,33 @@ class Daemon:
                 await self._take(cluster)
                 await asyncio.sleep(config.poll_interval)
 
-    async def _take(self, cluster: Cluster) -> None:
-        """Make a cluster known to whom it concerns, if it differs."""
-        known = self._cluster
-        if known is None or known.leader != cluster.leader:
-            log.info("the leading master is %s", cluster.leader)
+    async def _take(self, reading: Cluster) -> None:
+        """Make known to whom it concerns what is to be believed after a reading."""
+        before = self._trust
+        self._trust = await asyncio.to_thread(believe, before, reading, time.monotonic())
+        self._tell(before, self._trust)
+        known, cluster = before.cluster, self._trust.cluster
         if known is None or not await asyncio.to_thread(operator.eq, known, cluster):
             self._cluster = cluster
             self._changed.set()
+
+    def _tell(self, before: Trust, after: Trust) -> None:
+        """Log and count what is new about a reading."""
+        self._metrics.standing.labels("agent").set(after.waiting)
+        self._metrics.standing.labels("doubt").set(len(after.doubted))
+        assert after.cluster is not None
+        leader = after.cluster.leader
+        if before.cluster is None or before.cluster.leader != leader:
+            log.info("the leading master is %s", leader)
+        if after.waiting and not before.waiting:
+            log.warning(
+                "%s has not heard of all agents yet; %d tasks stand until it has, or for %.0f s",
+                *(leader, after.waiting, PATIENCE),
+            )
+        if before.waiting and not after.waiting:
+            log.info("the leader knows of all tasks that are left")
+        if after.doubted:
+            log.warning("%d tasks vanished at once; a second reading decides", len(after.doubted))
 
     async def _follow(self) -> None:
         """Reconcile at each change, and with the kernel alone at least every check interval."""

@@ -20,7 +20,7 @@ class Metrics:
     """All metrics, in a registry of their own."""
 
     def __init__(self) -> None:
-        disable_created_metrics()  # a second series for each, which nobody draws
+        disable_created_metrics()  # type: ignore[no-untyped-call] # a second series for each
         self.registry = registry = CollectorRegistry()
         build = Gauge(
             "pointsman_build_info",
@@ -38,6 +38,13 @@ class Metrics:
         self.state_time = Gauge(
             "pointsman_state_timestamp_seconds",
             "When the state that is served was read, in seconds since 1970.",
+            registry=registry,
+        )
+        self.standing = Gauge(
+            "pointsman_tasks_standing",
+            "Tasks served though the last reading lacked them, by why: agent (it has not come back to "
+            "a new leader), doubt (too many vanished at once).",
+            ["why"],
             registry=registry,
         )
         self.tasks = Gauge("pointsman_tasks", "Tasks known, in any state.", registry=registry)
