@@ -151,7 +151,7 @@ class Executor:
         id_ = info["task_id"]["value"]
         command = info.get("command", {"value": ""})
         variables = command.get("environment", {}).get("variables", [])
-        env = os.environ | {v["name"]: v.get("value", "") for v in variables}
+        env = os.environ | {v["name"]: v.get("value", "") for v in variables} | {"TASK": id_}
         self._update(id_, "TASK_STARTING")
         process: subprocess.Popen[bytes] | NoProcess = NoProcess()
         if command["value"]:

@@ -36,7 +36,7 @@ from pathlib import Path
 from typing import Any
 
 from control import Json, control
-from offers import free_ports, scalar, take_ports, task_info
+from offers import free_ports, scalar, suits_best, take_ports, task_info
 
 from recordio import records
 
@@ -283,11 +283,8 @@ class Framework:
             return bool(spec["agent"] == host)
         if not spec.get("app") or time.monotonic() - spec["asked"] > CHOOSY:
             return True
-        if host == spec["avoid"]:
-            return False
-        count = Counter(self.tasks[t].get("agent") for t in self.instances(spec["app"]))
-        others = [agent for agent in self.agents if agent != spec["avoid"]]
-        return count[host] <= min(count[agent] for agent in others)
+        there = [self.tasks[t].get("agent", "") for t in self.instances(spec["app"])]
+        return suits_best(host, self.agents, there, spec["avoid"])
 
 
 def main() -> None:

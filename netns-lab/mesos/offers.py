@@ -1,5 +1,7 @@
 """What an offer holds and what a task takes of it, as the v1 scheduler API has them in JSON."""
 
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +37,21 @@ def scalar(offer: Json, name: str) -> float:
     return float(sum(x["scalar"]["value"] for x in offer["resources"] if x["name"] == name))
 
 
+def suits_best(host: str, agents: Iterable[str], there: Iterable[str], avoid: str = "") -> bool:
+    """Tell whether no agent but the one to avoid has fewer instances of an app than this host.
+
+    ``there`` has the agent of each instance.
+    """
+    count = Counter(there)
+    return host != avoid and all(count[host] <= count[a] for a in agents if a != avoid)
+
+
 def task_info(spec: Json, offer: Json, ports: list[int]) -> Json:
     """Return the TaskInfo of a task as framework.py's head describes it, on an offer's agent.
 
-    Its process finds its id, its host and its ports as ``TASK``, ``HOST`` and ``PORT0`` on.
+    Its process finds its host and its ports in ``HOST`` and ``PORT0`` on.
     """
-    variables = {"TASK": spec["id"], "HOST": offer["hostname"]}
+    variables = {"HOST": offer["hostname"]}
     variables |= {f"PORT{i}": str(p) for i, p in enumerate(ports)}
     info: Json = {
         "name": spec.get("name", spec["id"]),

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -18,14 +19,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if os.getuid():
         print("lab: namespaces and kernel tables need root: sudo netns-lab/lab …", file=sys.stderr)
         return 1
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _end)
     try:
         # Inside the guest, or where the kernel has ip_vs, the work is done here.
         if os.environ.get("LAB_GUEST") or guest.kernel_has_ipvs():
             return int(options.here(options))
         return int(options.outside(options, words))
+    except KeyboardInterrupt:
+        return 130
     except (OSError, TimeoutError, LookupError, subprocess.CalledProcessError) as error:
         print(f"lab: {error}", file=sys.stderr)
         return 1
+
+
+def _end(number: int, _: object) -> None:
+    """End, cleaning up on the way out."""
+    raise SystemExit(128 + number)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -52,7 +62,8 @@ def _parser() -> argparse.ArgumentParser:
     logs = add("logs", "print a log: lab logs pointsman-master", _logs, _run)
     logs.add_argument("process", nargs="?", help="as `lab status` names it")
     add("down", "end the lab; nothing is left behind", _down, _run_and_end)
-    add("serve", argparse.SUPPRESS, _serve, lambda *_: 2)
+    # For the guest itself; without a help text the list of commands leaves it out.
+    commands.add_parser("serve").set_defaults(here=_serve, outside=lambda *_: 2)
     return parser
 
 
@@ -139,5 +150,5 @@ def _run(_: argparse.Namespace, words: list[str]) -> int:
 def _run_and_end(_: argparse.Namespace, words: list[str]) -> int:
     if guest.is_running():
         guest.run(words)
-        guest.end()
+    guest.end()
     return 0

@@ -50,6 +50,8 @@ class Cluster:
         """End all of it, tasks included."""
         for agent in self.agents:
             # It leaves its executors behind on SIGTERM; SIGUSR1 takes them along.
+            self.processes.send(agent.name, signal.SIGUSR1)
+        for agent in self.agents:
             self.processes.stop(agent.name, signal.SIGUSR1)
         self.processes.stop("framework")
         self.processes.stop(self._master.name)

@@ -1,20 +1,19 @@
 """A lab inside a user-mode-linux, on machines whose own kernel has no ip_vs.
 
-`lab up` leaves the guest running in the background. What is to run in it is put into a folder that
-both sides see: a job has its own folder with ``command``, and the guest adds ``output`` (appended
-as it comes) and, at last, ``status``.
+`lab up` leaves the guest running in the background. Neither sockets nor pipes lead from the host
+into it, so a command that is to run there is a folder of files that both sides see: jobs.py.
 """
 
 import contextlib
-import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
+from pointlab.jobs import Job, serve_jobs
 from pointlab.mesos import ROOT
 from pointlab.process import wait_for
 
@@ -36,14 +35,19 @@ def kernel_has_ipvs() -> bool:
 
 def foreground(words: list[str]) -> int:
     """Boot a guest for one command of the lab; return its status."""
-    return subprocess.run([RUN, LAB, *words], env=_environment(), check=False).returncode
+    # However this process ends, the guest ends with it.
+    argv = ["setpriv", "--pdeathsig", "TERM", RUN, LAB, *words]
+    with subprocess.Popen(argv, env=_environment()) as guest:
+        try:
+            return guest.wait()
+        finally:
+            guest.terminate()  # subprocess.run would kill the shell, which then can't clean up
 
 
 def is_running() -> bool:
     """Tell whether a guest is in the background."""
     try:
-        pid = int((SPOOL / "pid").read_text())
-        return b"netns-lab/lab" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        return LAB.encode() in Path(f"/proc/{_pid()}/cmdline").read_bytes()
     except (OSError, ValueError):
         return False
 
@@ -69,81 +73,41 @@ def boot() -> None:
 
 
 def run(words: list[str]) -> int:
-    """Run a command of the lab in the guest; print what it prints, return its status."""
-    number = f"{time.time_ns()}"
-    new, job = SPOOL / f"{number}.new", SPOOL / f"{number}.job"
-    new.mkdir()
-    columns = shutil.get_terminal_size().columns
-    command = {"words": words, "environment": {"COLUMNS": str(columns), **_tty()}}
-    (new / "command").write_text(json.dumps(command))
-    new.rename(job)
-    shown = 0
+    """Run a command of the lab in the guest, as if it ran here; return its status.
+
+    Raises OSError when the guest ends meanwhile.
+    """
+    columns = str(shutil.get_terminal_size().columns)
+    job = Job.make(SPOOL, [LAB, *words], {"COLUMNS": columns, **_tty()})
+    threading.Thread(target=job.feed, args=(sys.stdin.buffer.fileno(),), daemon=True).start()
     try:
-        while True:
-            ended = (job / "status").exists()
-            with contextlib.suppress(FileNotFoundError), (job / "output").open("rb") as output:
-                output.seek(shown)
-                data = output.read()
-                shown += len(data)
-                sys.stdout.buffer.write(data)
-                sys.stdout.flush()
-            if ended:
-                return int((job / "status").read_text())
-            if not is_running():
-                raise OSError("the guest is gone")
-            time.sleep(0.03)
+        return job.follow(sys.stdout.buffer, sys.stderr.buffer, is_running)
     except KeyboardInterrupt:
-        (job / "kill").touch()
-        return 130
+        job.interrupt()
+        return job.follow(sys.stdout.buffer, sys.stderr.buffer, is_running)
     finally:
-        shutil.rmtree(job, ignore_errors=True)
+        job.remove()
 
 
 def serve() -> None:
-    """Take jobs, inside the guest, until one of them says that it was the last."""
+    """Take jobs, inside the guest, until it is told to end."""
     (SPOOL / "ready").touch()
-    taken = set()
-    while not (SPOOL / "end").exists():
-        for job in SPOOL.glob("*.job"):
-            if job.name not in taken:
-                taken.add(job.name)
-                threading.Thread(target=_work, args=(job,), daemon=True).start()
-        time.sleep(0.03)
+    serve_jobs(SPOOL, (SPOOL / "end").exists)
 
 
 def end() -> None:
-    """Let the guest power off, from outside, and wait for it."""
-    (SPOOL / "end").touch()
-    wait_for(lambda: not is_running(), "the end of the guest", 30)
+    """Let the guest power off, from outside; one that does not is killed. Removes its files."""
+    if is_running():
+        (SPOOL / "end").touch()
+        try:
+            wait_for(lambda: not is_running(), "the end of the guest", 30)
+        except TimeoutError:
+            os.killpg(_pid(), signal.SIGKILL)  # its session is its own
     shutil.rmtree(SPOOL, ignore_errors=True)
 
 
-def _work(job: Path) -> None:
-    command = json.loads((job / "command").read_text())
-    child = subprocess.Popen(
-        [LAB, *command["words"]],
-        env=os.environ | command["environment"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    threading.Thread(target=_kill_when_told, args=(job, child), daemon=True).start()
-    assert child.stdout is not None
-    while data := child.stdout.read1():  # type: ignore[attr-defined]
-        # Closed each time: that is when the host's file has it.
-        with (job / "output").open("ab") as output:
-            output.write(data)
-    status = job / "status.new"
-    status.write_text(str(child.wait()))
-    status.rename(job / "status")
-
-
-def _kill_when_told(job: Path, child: "subprocess.Popen[bytes]") -> None:
-    while child.poll() is None:
-        if (job / "kill").exists():
-            child.terminate()
-            return
-        time.sleep(0.1)
+def _pid() -> int:
+    return int((SPOOL / "pid").read_text())
 
 
 def _environment() -> dict[str, str]:

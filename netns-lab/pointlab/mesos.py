@@ -1,5 +1,6 @@
 """The command lines of a real Mesos: masters, agents, ZooKeeper, and the framework."""
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -19,6 +20,10 @@ class Command(msgspec.Struct, frozen=True):
 
     argv: tuple[str, ...]
     env: dict[str, str] = {}
+
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Of executors and tasks; in the caller's, python3 may be a slow script that looks for one."""
 
 
 def python() -> str:
@@ -44,6 +49,7 @@ def agent(address: str, work: Path, health: Path, masters: str, **attributes: st
     """Return the command of an agent; ``masters`` is ``HOST:PORT`` or ``zk://…``."""
     for folder in (work, health):
         folder.mkdir(parents=True, exist_ok=True)
+    environment = {"LAB_HEALTH": str(health), "PATH": PATH}
     argv = [
         HOST, "agent", f"--ip={address}", f"--port={AGENT_PORT}", f"--hostname={address}",
         f"--master={masters}", f"--work_dir={work}/work", f"--runtime_dir={work}/runtime",
@@ -53,10 +59,12 @@ def agent(address: str, work: Path, health: Path, masters: str, **attributes: st
         "--http_command_executor", "--executor_shutdown_grace_period=2secs",
         "--registration_backoff_factor=100ms",
         "--resources=cpus:200;mem:500000;disk:100000;ports:[10000-32000]",
+        # An executor gets nothing of its agent's own environment.
+        "--executor_environment_variables=" + json.dumps(environment),
     ]  # fmt: skip
     if attributes:
         argv.append("--attributes=" + ";".join(f"{k}:{v}" for k, v in attributes.items()))
-    return Command(tuple(argv), {"LAB_HEALTH": str(health)})
+    return Command(tuple(argv))
 
 
 def zookeeper(address: str, work: Path) -> Command:
@@ -80,7 +88,7 @@ def framework(address: str, work: Path, health: Path, masters: str) -> Command:
     for folder in (work, health):
         folder.mkdir(parents=True, exist_ok=True)
     return Command((
-        python(), str(SOURCES / "framework.py"), "--masters", masters,
+        python(), "-ES", str(SOURCES / "framework.py"), "--masters", masters,
         "--control", f"{address}:{CONTROL_PORT}", "--id-file", str(work / "id"),
         "--health", str(health),
     ))  # fmt: skip
@@ -91,7 +99,7 @@ def web(vip: str = "/web:80") -> dict[str, Any]:
     labels = {"labels": [{"key": "VIP_0", "value": vip}]}
     port = {"number": "$0", "name": "http", "protocol": "tcp", "labels": labels}
     return {
-        "cmd": f"exec {python()} {SOURCES / 'web.py'} $HOST $PORT0",
+        "cmd": f"exec {python()} -IS {SOURCES / 'web.py'} $HOST $PORT0",
         "ports": 1,
         # Without it a task counts as soon as its process starts, and would be asked too early.
         "health": {

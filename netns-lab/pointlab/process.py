@@ -66,8 +66,8 @@ class Processes:
 
     def alive(self, name: str) -> bool:
         """Tell whether it runs (a paused one does)."""
-        if name in self._children:
-            self._children[name].poll()  # reaps it
+        if child := self._children.get(name):
+            return child.poll() is None
         pid, started = self._known.get(name, (0, 0))
         return pid > 0 and _started(pid) == started
 
@@ -88,7 +88,7 @@ class Processes:
         wait_for(lambda: not self.alive(name), f"the end of {name}", patience)
 
 
-def wait_for(condition: Callable[[], T], what: str, patience: float = 60.0) -> T:
+def wait_for(condition: Callable[[], T | None], what: str, patience: float = 60.0) -> T:
     """Return the first true value of a condition; a connection that fails counts as false.
 
     Raises TimeoutError, which says what was waited for.

@@ -57,27 +57,31 @@ def kernel(pid: int, address: str, port: int) -> Callable[[], State | None]:
     The table is that of the namespace in which the process runs.
     """
     path = Path(f"/proc/{pid}/net/ip_vs")
-    key = f"TCP  {_hex(address, port)} "
 
     def look() -> State | None:
         try:
-            lines = path.read_text().splitlines()
+            return real_servers(path.read_text(), address, port)
         except OSError:
             return None
-        found = set()
-        ours = False
-        for line in lines[3:]:
-            if not line.startswith("  ->"):
-                ours = line.startswith(key)
-            elif ours:
-                _, where, _, weight, *_ = line.split()
-                if int(weight):
-                    host, _, number = where.partition(":")
-                    packed = struct.pack("!I", int(host, 16))
-                    found.add((socket.inet_ntoa(packed), int(number, 16)))
-        return frozenset(found)
 
     return look
+
+
+def real_servers(table: str, address: str, port: int) -> State:
+    """Return the real servers, of weight above 0, of a TCP virtual server in /proc/net/ip_vs."""
+    key = f"TCP  {_hex(address, port)} "
+    found = set()
+    ours = False
+    for line in table.splitlines()[3:]:
+        if not line.startswith("  ->"):
+            ours = line.startswith(key)
+        elif ours:
+            _, where, _, weight, *_ = line.split()
+            if int(weight):
+                host, _, number = where.partition(":")
+                packed = struct.pack("!I", int(host, 16))
+                found.add((socket.inet_ntoa(packed), int(number, 16)))
+    return frozenset(found)
 
 
 def _hex(address: str, port: int) -> str:

@@ -1,14 +1,39 @@
+"""The lab's cluster can be broken and mended, on a real Mesos."""
+
 import os
+import shutil
 import signal
+import tempfile
 import urllib.request
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pointlab import mesos
-from pointlab.cluster import Cluster
-from pointlab.process import wait_for, with_variable
+from pointlab.cluster import Cluster, Host
+from pointlab.process import Processes, wait_for, with_variable
 
 pytestmark = pytest.mark.mesos
+
+MASTER = Host("master", "127.0.21.1")
+AGENTS = (Host("agent1", "127.0.21.11"), Host("agent2", "127.0.21.12"))
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    # Not pytest's folder: the path of an agent's unix socket has room for some 100 bytes.
+    folder = Path(tempfile.mkdtemp(prefix="mesos-"))
+    cluster = Cluster(Processes(folder), MASTER, AGENTS)
+    try:
+        cluster.up()
+        cluster.wait()
+        yield cluster
+    finally:
+        cluster.down()
+        shutil.rmtree(folder)
 
 
 def test_task_runs_and_is_killed(cluster: Cluster) -> None:
@@ -24,7 +49,7 @@ def test_task_runs_on_the_agent_and_the_ports_that_it_asks_for(cluster: Cluster)
     agent = cluster.agents[1].address
     cluster.launch("fixed.1", cmd="exec sleep 1000", agent=agent, ports=[31_999])
 
-    task = wait_for(lambda: cluster.running().get("fixed.1"), "fixed.1")
+    task = wait_for(lambda: cluster.running().get("fixed.1", {}), "fixed.1")
 
     assert (task["agent"], task["ports"]) == (agent, [31_999])
 
@@ -48,7 +73,7 @@ def test_app_runs_at_its_number_on_different_agents(cluster: Cluster) -> None:
     assert {task["agent"] for task in found.values()} == {a.address for a in cluster.agents}
     for id_, task in found.items():
         url = f"http://{task['agent']}:{task['ports'][0]}/"
-        answer = wait_for(lambda url=url: urllib.request.urlopen(url, timeout=5).read(), url)
+        answer = wait_for(partial(fetch, url), url)
         assert answer.decode().startswith(f"{id_} on {task['agent']}")
 
 
@@ -107,7 +132,12 @@ def test_framework_and_tasks_survive_a_restart_of_the_master(cluster: Cluster) -
     wait_for(lambda: cluster.metrics()["master/tasks_running"] >= 1, "the master to know of it")
 
 
-def at_number(cluster: Cluster, app: str, number: int) -> dict[str, dict[str, object]]:
+def fetch(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=5) as reply:
+        return bytes(reply.read())
+
+
+def at_number(cluster: Cluster, app: str, number: int) -> dict[str, Any]:
     """Return the running tasks of an app once they are so many, {} before."""
     found = cluster.running(app)
     return found if len(found) == number else {}
