@@ -1,4 +1,4 @@
-"""A real Mesos cluster: a master, agents, and the framework ``marathon``, as processes by name."""
+"""A real Mesos cluster: masters, agents, and the framework ``marathon``, as processes by name."""
 
 import contextlib
 import os
@@ -27,23 +27,37 @@ class Cluster:
     make unix sockets under it.
     """
 
-    def __init__(self, processes: Processes, master: Host, agents: Sequence[Host]) -> None:
+    def __init__(
+        self,
+        processes: Processes,
+        masters: Sequence[Host],
+        agents: Sequence[Host],
+        zookeeper: Host | None = None,
+    ) -> None:
+        """Several masters, an odd number, need a ZooKeeper to elect the one that leads."""
         self.processes = processes
-        self.master = f"{master.address}:{mesos.MASTER_PORT}"
-        """``HOST:PORT`` of the master."""
+        self.masters = tuple(f"{master.address}:{mesos.MASTER_PORT}" for master in masters)
+        """``HOST:PORT`` of each master."""
         self.agents = tuple(agents)
-        self._master = master
+        self._masters = tuple(masters)
+        self._zookeeper = zookeeper
         self._health = processes.folder / "health"
 
     def up(self) -> None:
         """Start all of it."""
-        for name in (self._master.name, *(agent.name for agent in self.agents), "framework"):
-            self.start(name)
+        if self._zookeeper:
+            one = self._zookeeper
+            command = mesos.zookeeper(one.address, self.processes.folder / one.name)
+            self.processes.start(one.name, command.argv, command.env, one.netns)
+            wait_for(self._zookeeper_answers, "ZooKeeper")
+        for host in (*self._masters, *self.agents):
+            self.start(host.name)
+        self.start("framework")
 
     def wait(self) -> None:
         """Wait until the agents and the framework are with the master."""
         active = "master/slaves_active"
-        wait_for(lambda: self.metrics().get(active) == len(self.agents), "the agents")
+        wait_for(lambda: self.metrics()[active] == len(self.agents), "the agents")
         wait_for(lambda: self.ask("/framework")["id"], "the framework")
 
     def down(self) -> None:
@@ -54,23 +68,36 @@ class Cluster:
         for agent in self.agents:
             self.processes.stop(agent.name, signal.SIGUSR1)
         self.processes.stop("framework")
-        self.processes.stop(self._master.name)
+        for host in (*self._masters, *filter(None, [self._zookeeper])):
+            self.processes.stop(host.name)
         for pid in with_variable("LAB_HEALTH", str(self._health)):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
     def start(self, name: str) -> None:
         """Start one, or start it again where it left off."""
-        folder, work = self.processes.folder, self.processes.folder / name
+        work = self.processes.folder / name
+        zookeeper = ""
+        if self._zookeeper:
+            zookeeper = f"zk://{self._zookeeper.address}:{mesos.ZOOKEEPER_PORT}/mesos"
+        hosts = {host.name: host for host in (*self._masters, *self.agents)}
+        host = self._masters[0] if name == "framework" else hosts[name]
         if name == "framework":
-            host = self._master
-            command = mesos.framework(host.address, work, self._health, self.master)
-        elif name == self._master.name:
-            host, command = self._master, mesos.master(self._master.address, folder / name)
+            command = mesos.framework(host.address, work, self._health, ",".join(self.masters))
+        elif host in self._masters:
+            quorum = len(self._masters) // 2 + 1
+            command = mesos.master(host.address, work, zookeeper=zookeeper, quorum=quorum)
         else:
-            host = next(agent for agent in self.agents if agent.name == name)
-            command = mesos.agent(host.address, work, self._health, self.master)
+            command = mesos.agent(host.address, work, self._health, zookeeper or self.masters[0])
         self.processes.start(name, command.argv, command.env, host.netns)
+
+    def leader(self) -> Host:
+        """Return the host of the leading master; raises LookupError while there is none."""
+        for host, master in zip(self._masters, self.masters, strict=True):
+            with contextlib.suppress(OSError):
+                if netns.ask(host.netns, master, "/metrics/snapshot")["master/elected"] == 1.0:
+                    return host
+        raise LookupError("no master leads")
 
     def crash(self, name: str) -> None:
         """End one by SIGKILL; the executors of an agent, and their tasks, go on."""
@@ -114,11 +141,19 @@ class Cluster:
         }
 
     def metrics(self) -> dict[str, float]:
-        """Return the master's metrics."""
-        found: dict[str, float] = netns.ask(self._master.netns, self.master, "/metrics/snapshot")
+        """Return the leading master's metrics; raises LookupError while none leads."""
+        host = self.leader()
+        address = f"{host.address}:{mesos.MASTER_PORT}"
+        found: dict[str, float] = netns.ask(host.netns, address, "/metrics/snapshot")
         return found
 
     def ask(self, path: str, method: str = "GET", body: Any = None) -> Any:
         """Ask the framework; raises OSError when it does not answer with 200."""
-        control = f"{self._master.address}:{mesos.CONTROL_PORT}"
-        return netns.ask(self._master.netns, control, path, method, body)
+        host = self._masters[0]
+        return netns.ask(host.netns, f"{host.address}:{mesos.CONTROL_PORT}", path, method, body)
+
+    def _zookeeper_answers(self) -> bool:
+        one = self._zookeeper
+        assert one is not None
+        netns.connect(one.netns, one.address, mesos.ZOOKEEPER_PORT, 1.0).close()
+        return True

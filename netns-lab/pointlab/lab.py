@@ -20,7 +20,7 @@ class Lab:
         self.processes = Processes(FOLDER)
         hosts = {one: Host(one.name, one.address, one.netns) for one in NODES}
         agents = [hosts[one] for one in AGENTS]
-        self.cluster = Cluster(self.processes, hosts[MASTER], agents)
+        self.cluster = Cluster(self.processes, [hosts[MASTER]], agents)
 
     @property
     def is_up(self) -> bool:

@@ -42,8 +42,8 @@ class Metrics:
         )
         self.standing = Gauge(
             "pointsman_tasks_standing",
-            "Tasks served though the last reading lacked them, by why: agent (it has not come back to "
-            "a new leader), doubt (too many vanished at once).",
+            "Tasks served though the last reading lacked them, by why: agent (it has not come back "
+            "to a new leader), doubt (too many vanished at once).",
             ["why"],
             registry=registry,
         )

@@ -1,8 +1,9 @@
-"""A real Mesos cluster on loopback addresses, one for the tests of each module."""
+"""A real Mesos on loopback addresses."""
 
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,17 +12,41 @@ from pointlab import mesos
 from pointlab.cluster import Cluster, Host
 from pointlab.process import Processes
 
-MASTER = Host("master", "127.31.0.1")
-AGENTS = tuple(Host(f"agent{n}", f"127.31.0.{10 + n}") for n in (1, 2))
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker("mesos")
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
+    """Give one master, two agents, and the framework."""
+    with _running("127.0.21", masters=1) as started:
+        yield started
+
+
+@pytest.fixture
+def elected() -> Iterator[Cluster]:
+    """Give three masters that elect their leader over ZooKeeper, two agents, and the framework."""
+    with _running("127.0.22", masters=3) as started:
+        yield started
+
+
+@contextmanager
+def _running(network: str, masters: int) -> Iterator[Cluster]:
     if not Path(mesos.HOST).exists():
         pytest.fail("no Mesos is built here; netns-lab/mesos/build builds it")
-    # Not pytest's tmp_path: the path of an agent's unix socket has room for some 100 bytes.
+    # Not pytest's folder: the path of an agent's unix socket has room for some 100 bytes.
     folder = Path(tempfile.mkdtemp(prefix="mesos-"))
-    cluster = Cluster(Processes(folder), MASTER, AGENTS)
+    cluster = Cluster(
+        Processes(folder),
+        [Host(f"master{n}", f"{network}.{n}") for n in range(1, masters + 1)],
+        [Host(f"agent{n}", f"{network}.{10 + n}") for n in (1, 2)],
+        Host("zookeeper", f"{network}.9") if masters > 1 else None,
+    )
     try:
         cluster.up()
         cluster.wait()

@@ -1,0 +1,131 @@
+"""Reading the leading master of a real Mesos: what it says, and whom to ask when it is gone."""
+
+import asyncio
+import time
+from functools import partial
+from typing import Any
+
+import aiohttp
+
+from pointlab.cluster import Cluster
+from pointlab.process import wait_for
+from pointsman.discovery import model
+from pointsman.discovery.errors import Transient
+from pointsman.discovery.master import MasterList
+from pointsman.discovery.trust import Trust, believe
+from pointsman.dns.records import NameRules
+from pointsman.pipeline import Rules, derive
+from pointsman.vip.addresses import parse_range
+
+RULES = Rules(NameRules(), (parse_range("11.0.0.0/8"),))
+
+
+def read(*masters: str) -> model.Cluster | None:
+    """Return what the leader says; None while there is none, or it can't be reached."""
+
+    async def once() -> model.Cluster:
+        async with aiohttp.ClientSession() as session:
+            return await MasterList(masters, session, 5.0).read()
+
+    try:
+        return asyncio.run(once())
+    except Transient:
+        return None
+
+
+def tasks(cluster: Cluster) -> dict[str, model.Task]:
+    found = read(*cluster.masters)
+    assert found is not None
+    return {task.id: task for task in found.tasks.values()}
+
+
+def shop() -> dict[str, Any]:
+    labels = {"labels": [{"key": "VIP_0", "value": "/shop:80"}]}
+    port = {"number": "$0", "name": "http", "protocol": "tcp", "labels": labels}
+    info = {"visibility": "EXTERNAL", "name": "shop", "ports": {"ports": [port]}}
+    return {"name": "shop", "cmd": "exec sleep 1000", "ports": 1, "discovery": info}
+
+
+def test_a_task_is_there_with_all_its_parts_until_it_is_killed(cluster: Cluster) -> None:
+    cluster.launch("shop.1", **shop(), labels={"LAB_ADDRESSES": "10.9.0.5,fd00::5"})
+    wait_for(lambda: tasks(cluster)["shop.1"].addresses == ("10.9.0.5", "fd00::5"), "shop.1")
+
+    found = read(*cluster.masters)
+
+    assert found is not None
+    (shop1,) = (task for task in found.tasks.values() if task.id == "shop.1")
+    assert (shop1.state, shop1.framework) == ("TASK_RUNNING", "marathon")
+    assert shop1.agent in {agent.address for agent in cluster.agents}
+    assert shop1.discovery is not None
+    assert shop1.discovery.ports[0].number == shop1.ports[0]
+    views = derive(found, RULES)
+    names = {record.name for derived in views.derived.values() for record in derived.records}
+    assert {"shop.marathon.mesos.", "_http._shop._tcp.marathon.mesos."} <= names
+    assert "shop.marathon" in views.wanted.names
+    assert views.notes == ()
+
+    cluster.kill("shop.1")
+    wait_for(lambda: "shop.1" not in tasks(cluster), "its end")
+
+
+def test_health_is_that_of_mesos_own_check(cluster: Cluster) -> None:
+    check = {"type": "COMMAND", "command": {"value": "true"}, "delay_seconds": 0}
+    cluster.launch("shop.2", **shop(), health={**check, "interval_seconds": 1})
+    wait_for(lambda: tasks(cluster)["shop.2"].healthy is True, "its health")
+    assert tasks(cluster)["shop.2"].checked
+
+    cluster.health("shop.2", False)
+    wait_for(lambda: tasks(cluster)["shop.2"].healthy is False, "its illness")
+
+    found = read(*cluster.masters)
+    assert found is not None
+    (server,) = derive(found, RULES).wanted.table.values()
+    assert [real.weight for real in server.real_servers.values()] == [0]
+
+
+def test_no_task_vanishes_while_a_master_is_restarted(cluster: Cluster) -> None:
+    cluster.launch("stays.1", cmd="exec sleep 1000")
+    wait_for(lambda: tasks(cluster)["stays.1"].state == "TASK_RUNNING", "stays.1")
+    trust = Trust()
+    empty = 0
+
+    def follow() -> Trust:
+        """Read once more, and want the task in what is believed."""
+        nonlocal trust, empty
+        reading = read(*cluster.masters)
+        if reading is not None:
+            empty += not reading.tasks
+            trust = believe(trust, reading, time.monotonic())
+            assert trust.cluster is not None
+            assert "stays.1" in {task.id for task in trust.cluster.tasks.values()}
+        return trust
+
+    first = follow().cluster
+    assert first is not None
+    cluster.crash("master1")
+    cluster.start("master1")
+
+    def settled() -> bool:
+        known = follow().cluster
+        return known is not None and known.elected > first.elected and not trust.waiting
+
+    wait_for(settled, "the agents to come back")
+    assert empty, "the restarted master never told of an empty cluster: this test proved nothing"
+
+
+def test_any_master_leads_to_the_leader_and_a_dead_one_is_passed_over(elected: Cluster) -> None:
+    elected.launch("web.1", cmd="exec sleep 1000")
+    leader = elected.leader()
+
+    def leads(asked: tuple[str, ...], *, to: str = "", away_from: str = "") -> bool:
+        found = read(*asked)
+        if found is None or found.leader is None or not found.tasks:
+            return False
+        return found.leader.address not in ("", away_from) and to in ("", found.leader.address)
+
+    for master in elected.masters:
+        wait_for(partial(leads, (master,), to=leader.address), f"{master} to lead to the leader")
+
+    elected.crash(leader.name)
+
+    wait_for(partial(leads, elected.masters, away_from=leader.address), "the new leader's tasks")
