@@ -1,5 +1,6 @@
 """Names, types and record data between their text and their bytes (RFC 1035 sections 3 and 4)."""
 
+from functools import lru_cache
 from typing import Any
 
 import dnslib
@@ -29,6 +30,7 @@ class _Plain(dnslib.DNSBuffer):  # type: ignore[misc]
         self.encode_name_nocompress(name)
 
 
+@lru_cache(maxsize=65_536)
 def name(text: str) -> bytes:
     """Return an absolute name's bytes.
 
@@ -45,6 +47,7 @@ def name(text: str) -> bytes:
     return bytes(wire) + b"\0"
 
 
+@lru_cache(maxsize=65_536)
 def data(type_: str, text: str) -> bytes:
     """Return the data of a record from its text in a zone file."""
     buffer = _Plain()

@@ -46,7 +46,7 @@ class Zone:
         self.ttl = ttl
         self.serial = serial % MOST_SERIAL
         self.loaded = False
-        """False until a first view was published; a server then has no answer to give."""
+        """Set by who publishes the first whole view; before, a server has no answer to give."""
         self._records: dict[str, dict[str, Counter[Record]]] = {}
         self._below: Counter[str] = Counter()
         """How many names with records lie below each name: the empty non-terminals."""
@@ -68,7 +68,6 @@ class Zone:
         for record in removed:
             touched.add(record.name)
             self._remove(record)
-        self.loaded = True
         if touched:
             self.serial = (self.serial + 1) % MOST_SERIAL
             touched.add(self.apex)

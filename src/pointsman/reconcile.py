@@ -7,7 +7,7 @@ is gone before the kernel loses it.
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 from pointsman.discovery.errors import Transient
 from pointsman.discovery.model import Cluster
@@ -20,6 +20,9 @@ from pointsman.vip.kernel import Report
 from pointsman.worker import KernelWorker
 
 log = logging.getLogger("pointsman.reconcile")
+SLICE = 500
+"""Records that are changed at once, while no query is answered: a millisecond or two."""
+
 MOST_LINES = 20
 """Changes that are logged one by one; of more only the number is."""
 
@@ -59,15 +62,16 @@ class Reconciler:
         started = time.perf_counter()
         views = await asyncio.to_thread(derive, cluster, self._rules, self.views)
         self.views = views
-        self._update(self._names, views.removed, views.added)
+        await self._update(self._names, views.removed, views.added)
+        self._names.loaded = True
         self._measure(views)
         names = views.wanted.names
-        self._publish({n: a for n, a in self.published.items() if names.get(n) == a})
+        await self._publish({n: a for n, a in self.published.items() if names.get(n) == a})
         if self._kernel is not None:
             if whole:
                 await self._prepare(self._kernel)
             self._report(await self._kernel.sync(views.wanted.table))
-        self._publish(names)
+        await self._publish(names)
         self._vips.loaded = True
         self._metrics.reconcile_seconds.observe(time.perf_counter() - started)
 
@@ -82,12 +86,12 @@ class Reconciler:
         else:
             self._complaint = ""
 
-    def _publish(self, names: Mapping[str, tuple[str, ...]]) -> None:
+    async def _publish(self, names: Mapping[str, tuple[str, ...]]) -> None:
         """Answer exactly these VIP names."""
         gone = {n: a for n, a in self.published.items() if names.get(n) != a}
         new = {n: a for n, a in names.items() if self.published.get(n) != a}
         if gone or new:
-            self._update(self._vips, self._records(gone), self._records(new))
+            await self._update(self._vips, self._records(gone), self._records(new))
         self.published = names
 
     def _records(self, names: Mapping[str, tuple[str, ...]]) -> list[Record]:
@@ -97,8 +101,17 @@ class Reconciler:
             for record in address_records(f"{name}.{self._vips.apex}", addresses, self._vip_ttl)
         ]
 
-    def _update(self, zone: Zone, removed: Iterable[Record], added: Iterable[Record]) -> None:
-        self._responder.invalidate(zone.update(removed, added))
+    async def _update(self, zone: Zone, removed: Sequence[Record], added: Sequence[Record]) -> None:
+        """Change a zone in slices, between which the event loop answers queries.
+
+        What is new comes first: a name that changes has both for a moment, never neither.
+        """
+        for at in range(0, len(added), SLICE):
+            self._responder.invalidate(zone.update((), added[at : at + SLICE]))
+            await asyncio.sleep(0)
+        for at in range(0, len(removed), SLICE):
+            self._responder.invalidate(zone.update(removed[at : at + SLICE], ()))
+            await asyncio.sleep(0)
 
     def _measure(self, views: Views) -> None:
         metrics = self._metrics

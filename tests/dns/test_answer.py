@@ -36,6 +36,7 @@ RECORDS = [
 def served(records: list[Record] = RECORDS) -> tuple[Responder, Zone]:
     zone = Zone("mesos.", Soa("ns1.mesos.", "root.ns1.mesos.", minimum=30), 60, ["10.0.0.9"])
     zone.update((), records)
+    zone.loaded = True
     return Responder(Zones(zone)), zone
 
 

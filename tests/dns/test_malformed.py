@@ -15,6 +15,7 @@ WEB = DNSQR(qname="web.mesos", qtype="A")
 def responder() -> Responder:
     zone = Zone("mesos.", Soa("ns1.mesos.", "root.ns1.mesos."), 60)
     zone.update((), [Record("web.mesos.", "A", "10.0.0.1", 60)])
+    zone.loaded = True
     return Responder(Zones(zone))
 
 

@@ -84,13 +84,6 @@ def test_the_lowest_ttl_is_that_of_the_rrset() -> None:
     assert found.ttl == 5
 
 
-def test_a_zone_is_not_loaded_before_its_first_view() -> None:
-    made = Zone("mesos.", SOA, 60)
-    assert not made.loaded
-    made.update([], [])
-    assert made.loaded
-
-
 def test_a_name_belongs_to_the_longest_apex() -> None:
     outer, inner = Zone("mesos.", SOA, 60), Zone("dc2.mesos.", SOA, 60)
     zones = Zones(outer, inner)

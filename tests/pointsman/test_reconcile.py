@@ -145,3 +145,26 @@ def test_what_was_done_is_counted(tmp_path: Path) -> None:
     assert 'pointsman_kernel_changes_total{kind="AddReal"} 1.0' in text
     assert "pointsman_virtual_servers 1.0" in text
     assert "pointsman_tasks 1.0" in text
+
+
+def test_queries_are_answered_while_a_large_view_is_published(tmp_path: Path) -> None:
+    box = Box(tmp_path)
+    many = [task(f"job{n}.1", ports=(n,)) for n in range(1000)]
+    answers: list[str] = []
+
+    async def ask() -> None:
+        while True:
+            answers.append(box.ask("job7.marathon.mesos."))
+            await asyncio.sleep(0)
+
+    async def run() -> None:
+        await box.worker.open()
+        asking = asyncio.create_task(ask())
+        await box.reconciler.run_once(cluster(*many), whole=True)
+        asking.cancel()
+        await box.worker.close()
+
+    asyncio.run(run())
+    # Not loaded, then loading slice by slice, never a "no such name" from half a view.
+    assert set(answers[:-1]) <= {"SERVFAIL", "10.0.0.11"}
+    assert len(answers) > 10
