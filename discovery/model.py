@@ -5,6 +5,8 @@ from typing import TypeAlias
 
 import msgspec
 
+from pointsman.discovery import text
+
 TaskKey: TypeAlias = tuple[str, str]
 """(framework id, task id): a task id alone is not unique in a cluster."""
 
@@ -102,11 +104,7 @@ class Master(msgspec.Struct, frozen=True, gc=False):
     port: int
 
     def __str__(self) -> str:
-        return (
-            f"[{self.address}]:{self.port}"
-            if ":" in self.address
-            else f"{self.address}:{self.port}"
-        )
+        return text.joined(self.address, self.port)
 
 
 class Note(msgspec.Struct, frozen=True, gc=False, order=True):

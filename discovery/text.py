@@ -32,6 +32,11 @@ def endpoint(text: str) -> tuple[str, int]:
     return host, int(number)
 
 
+def joined(host: str, port: int) -> str:
+    """Return ``host:port``, or ``[v6]:port``."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def pid(text: str | None) -> tuple[str, int]:
     """Return host and port of a libprocess pid, ``slave(1)@10.0.0.1:5051``; ("", 0) for none."""
     try:

@@ -6,6 +6,8 @@ from typing import TypeAlias
 
 import msgspec
 
+from pointsman.discovery import text
+
 
 class Protocol(enum.IntEnum):
     """IP protocol numbers of what IPVS balances."""
@@ -45,8 +47,7 @@ class Key(msgspec.Struct, frozen=True, gc=False, order=True):
     def __str__(self) -> str:
         if self.fwmark:
             return f"fwmark {self.fwmark} ipv{self.family}"
-        host = f"[{self.address}]" if self.family == 6 else self.address
-        return f"{Protocol(self.protocol)} {host}:{self.port}"
+        return f"{Protocol(self.protocol)} {text.joined(self.address, self.port)}"
 
 
 class Settings(msgspec.Struct, frozen=True, gc=False):
@@ -68,11 +69,7 @@ class Endpoint(msgspec.Struct, frozen=True, gc=False, order=True):
     port: int
 
     def __str__(self) -> str:
-        return (
-            f"[{self.address}]:{self.port}"
-            if ":" in self.address
-            else f"{self.address}:{self.port}"
-        )
+        return text.joined(self.address, self.port)
 
 
 class RealServer(msgspec.Struct, frozen=True, gc=False):

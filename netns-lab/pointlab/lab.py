@@ -59,8 +59,11 @@ class Lab:
                 wait_for(lambda one=one: self.ready(one), f"Pointsman on {one.name}")  # type: ignore[misc]
 
     def ready(self, one: Node) -> bool:
-        """Tell whether a node's Pointsman serves; raises OSError when it can't be asked."""
-        return netns.request(one.netns, API, "/readyz")[0] == 200
+        """Tell whether a node's Pointsman serves."""
+        try:
+            return netns.request(one.netns, API, "/readyz")[0] == 200
+        except OSError:
+            return False
 
     def command(self, one: Node, argv: list[str]) -> list[str]:
         """Return the command line that runs a command on a node."""

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import msgspec
 from aiohttp import web
 
+from pointsman.discovery import text
 from pointsman.discovery.model import Note
 from pointsman.metrics import Metrics
 from pointsman.vip.model import Protocol as IpProtocol
@@ -75,10 +76,9 @@ def vips_view(wanted: Wanted, domain: str) -> Iterator[dict[str, Any]]:
     """Yield each virtual server as dcos-net's ``/v1/vips`` tells it."""
     names = {address: name for name, addresses in wanted.names.items() for address in addresses}
     for key, server in wanted.table.items():
-        bracketed = f"[{key.address}]" if key.family == 6 else key.address
-        host = f"{names[key.address]}.{domain}" if key.address in names else bracketed
+        host = f"{names[key.address]}.{domain}" if key.address in names else key.address
         yield {
-            "vip": f"{host}:{key.port}",
+            "vip": text.joined(host, key.port),
             "protocol": str(IpProtocol(key.protocol)),
             "backend": [
                 {"ip": endpoint.address, "port": endpoint.port, "weight": real.weight}
