@@ -124,6 +124,8 @@ class Cluster(msgspec.Struct, frozen=True, gc=False):
     leader: Master | None = None
     elected: float = 0.0
     """When the leader was elected, in seconds since 1970 by its clock; 0 when it doesn't say."""
+    recovering: int = 0
+    """Agents of the leader's registry that have not come back to it yet."""
     masters: tuple[Master, ...] = ()
     """As configured or elected, in order; may lack the leader."""
     agents: Mapping[str, Agent] = {}

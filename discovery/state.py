@@ -133,6 +133,7 @@ class _State(msgspec.Struct, Generic[T], frozen=True, gc=False):
     elected_time: float | None = None
     frameworks: tuple[_Framework[T], ...] = ()
     slaves: tuple[_Agent, ...] = ()
+    recovered_slaves: tuple[_Present, ...] = ()
 
 
 class _Parts(msgspec.Struct, frozen=True, gc=False):
@@ -142,6 +143,7 @@ class _Parts(msgspec.Struct, frozen=True, gc=False):
     elected_time: float | None = None
     frameworks: tuple[msgspec.Raw, ...] = ()
     slaves: tuple[msgspec.Raw, ...] = ()
+    recovered_slaves: tuple[_Present, ...] = ()
 
 
 BAD_MEMBER = (msgspec.ValidationError, UnicodeDecodeError)
@@ -175,6 +177,7 @@ def read(body: bytes, masters: tuple[Master, ...] = ()) -> Cluster:
     return Cluster(
         leader=Master(text.ip(address), port),
         elected=state.elected_time or 0.0,
+        recovering=len(state.recovered_slaves),
         masters=masters,
         agents=agents,
         frameworks={f.id: _to_framework(f) for f in state.frameworks},
@@ -201,7 +204,9 @@ def _piecewise(body: bytes, notes: list[Note]) -> _State[_Task]:
             )
         )
     slaves = tuple(_good(parts.slaves, "agent", _agent.decode, notes))
-    return _State(parts.leader, parts.elected_time, tuple(frameworks), slaves)
+    return _State(
+        parts.leader, parts.elected_time, tuple(frameworks), slaves, parts.recovered_slaves
+    )
 
 
 def _good(

@@ -1,16 +1,20 @@
 """How far a reading is believed: a leader that knows less than we do is not always right.
 
-A master that was just elected answers with no agents and no tasks, then with the agents that have
-come back to it so far, though every task goes on running. And a reading that suddenly lacks many
-tasks may be right, but is more often a sign of trouble; a second one tells.
+A master that was just elected answers with no agents and no tasks before it has read its registry,
+and then with the agents that have come back to it so far, though every task goes on running. And a
+reading that suddenly lacks many tasks may be right, but is more often a sign of trouble: a second
+one tells.
 """
 
 import msgspec
 
-from pointsman.discovery.model import Cluster, TaskKey
+from pointsman.discovery.model import Cluster, Master, TaskKey
 
-PATIENCE = 600.0
-"""Seconds that a new leader is given to hear of its agents (Mesos's --agent_reregister_timeout)."""
+RECOVERY = 600.0
+"""Seconds that a new leader is given to hear of its agents (Mesos's agent_reregister_timeout)."""
+
+REGISTRY = 60.0
+"""Seconds that it is given to read its registry (Mesos's registry_fetch_timeout)."""
 
 MOST_SHARE = 0.3
 """Of the known tasks: more must not vanish by one reading."""
@@ -23,36 +27,47 @@ class Trust(msgspec.Struct, frozen=True):
     """What is remembered between readings."""
 
     cluster: Cluster | None = None
-    """The last that was believed."""
+    """What to believe; None before any reading could be."""
+    leader: tuple[Master | None, float] = (None, 0.0)
+    """Who led at the last reading, and when it was elected."""
     since: float = 0.0
-    """When the present leader was first read, in seconds of a steady clock."""
+    """When it was first read, in seconds of a steady clock."""
+    waiting: int = 0
+    """Tasks that stand because the leader has not heard of their agents yet."""
     doubted: frozenset[TaskKey] = frozenset()
     """Tasks that the last reading lacked, and that stand until another lacks them too."""
-    waiting: int = 0
-    """Tasks that stand because their agents have not come back to a new leader."""
 
 
 def believe(before: Trust, reading: Cluster, now: float) -> Trust:
     """Return what to believe after a reading; ``now`` is in seconds of a steady clock.
 
-    Known tasks that the reading lacks stand while their agent has not come back to a leader that
-    is new, and, where they are many, until the next reading lacks them too.
+    Known tasks that the reading lacks stand while its leader has not heard of their agents, and,
+    where they are many, until the next reading lacks them too. While nothing is known, a leader
+    that has not heard of all its agents is not believed at all.
     """
+    leader = (reading.leader, reading.elected)
+    since = before.since if before.leader == leader else now
+    recovering = now - since < _patience(reading)
     known = before.cluster
     if known is None:
-        return Trust(reading, now)
-    same = (known.leader, known.elected) == (reading.leader, reading.elected)
-    since = before.since if same else now
+        return Trust(None if recovering else reading, leader, since)
     missing = frozenset(known.tasks.keys() - reading.tasks.keys())
     waiting: frozenset[TaskKey] = frozenset()
-    if now - since < PATIENCE and (not same or before.waiting):
-        agents = reading.agents
-        waiting = frozenset(k for k in missing if known.tasks[k].agent_id not in agents)
+    if recovering:
+        waiting = frozenset(k for k in missing if known.tasks[k].agent_id not in reading.agents)
     doubted = missing - waiting
     many = len(known.tasks) > FEW and len(doubted) > MOST_SHARE * len(known.tasks)
     if not many or doubted <= before.doubted:
         doubted = frozenset()
-    return Trust(_with(reading, known, waiting | doubted), since, doubted, len(waiting))
+    cluster = _with(reading, known, waiting | doubted)
+    return Trust(cluster, leader, since, len(waiting), doubted)
+
+
+def _patience(reading: Cluster) -> float:
+    """Return how long a leader may take to know more than this reading, in seconds."""
+    if reading.recovering:
+        return RECOVERY
+    return 0.0 if reading.agents else REGISTRY
 
 
 def _with(reading: Cluster, known: Cluster, standing: frozenset[TaskKey]) -> Cluster:

@@ -45,7 +45,7 @@ class DnsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The DNS server and the names of tasks."""
 
     listen: tuple[str, ...] = ("0.0.0.0:53",)
-    """``ADDRESS:PORT`` of each UDP and TCP listener."""
+    """``ADDRESS:PORT`` of each listener, UDP and TCP; name each where a host has several."""
     domain: str = "mesos"
     """The zone of tasks, agents and masters."""
     ttl: Ttl = 60
@@ -84,7 +84,7 @@ class VipConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     node_address: str = ""
     """Source of this host's own connections to VIPs; empty for the one that faces the masters."""
     link: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.-]{1,15}$")] = "pointsman0"
-    """Name of the dummy link that the VIPs' routes lead to."""
+    """Name of the dummy link that the VIPs' routes lead to; before a change, `pointsman flush`."""
     masquerade: bool = True
     """Rewrite the source of other hosts' connections to VIPs, so that replies come back here."""
     check_interval: Seconds = 30.0

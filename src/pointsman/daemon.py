@@ -21,7 +21,7 @@ from pointsman.discovery.backoff import delays
 from pointsman.discovery.errors import Fatal, Transient
 from pointsman.discovery.master import MasterList
 from pointsman.discovery.model import Cluster, Note
-from pointsman.discovery.trust import PATIENCE, Trust, believe
+from pointsman.discovery.trust import Trust, believe
 from pointsman.dns.answer import Counts
 from pointsman.generation import Generation
 from pointsman.http_server import HttpServer
@@ -116,7 +116,7 @@ class Daemon:
             except ConfigError as error:
                 for problem in error.problems:
                     log.error("reload refused: %s: %s", error.where, problem)
-            except Fatal as error:
+            except (Fatal, Transient) as error:
                 log.error("reload refused: %s", error)
             else:
                 log.info("reloaded %s", self._path)
@@ -125,7 +125,8 @@ class Daemon:
     async def _apply(self, config: Config) -> None:
         """Serve by this configuration from now on.
 
-        Raises Fatal, and goes on as before, when something that it asks for can't be had.
+        Raises Fatal, and goes on as before, when something that it asks for can't be had, and
+        Transient when the kernel can't follow it now.
         """
         kernel = KernelWorker(lambda: open_kernel(config)) if config.vip.enabled else None
         if kernel:
@@ -137,8 +138,7 @@ class Daemon:
             await self._http.listen(config.http.listen)
             async with self._reconciling:
                 if self._cluster is not None:
-                    with suppress(Transient):  # the next run tells of it, and tries again
-                        await generation.reconciler.run_once(self._cluster, whole=True)
+                    await generation.reconciler.run_once(self._cluster, whole=True)
                 self._generation, self._config = generation, config
         except BaseException:
             if before:
@@ -150,6 +150,8 @@ class Daemon:
         log_.set_up(config.log.level)
         if before and before.kernel:
             await before.kernel.close()
+            if not kernel:
+                log.warning("virtual servers stay as they are; `pointsman flush` removes them")
 
     async def _watch(self, session: aiohttp.ClientSession) -> None:
         """Read the cluster again and again, by the configuration that counts."""
@@ -183,8 +185,10 @@ class Daemon:
         before = self._trust
         self._trust = await asyncio.to_thread(believe, before, reading, time.monotonic())
         self._tell(before, self._trust)
-        known, cluster = before.cluster, self._trust.cluster
-        if known is None or not await asyncio.to_thread(operator.eq, known, cluster):
+        cluster = self._trust.cluster
+        if cluster is None:
+            self._waiting_for = f"{reading.leader} leads, and has not heard of its agents yet"
+        elif not await asyncio.to_thread(operator.eq, before.cluster, cluster):
             self._cluster = cluster
             self._changed.set()
 
@@ -192,19 +196,18 @@ class Daemon:
         """Log and count what is new about a reading."""
         self._metrics.standing.labels("agent").set(after.waiting)
         self._metrics.standing.labels("doubt").set(len(after.doubted))
-        assert after.cluster is not None
-        leader = after.cluster.leader
-        if before.cluster is None or before.cluster.leader != leader:
+        leader, _ = after.leader
+        if before.leader[0] != leader:
             log.info("the leading master is %s", leader)
         if after.waiting and not before.waiting:
             log.warning(
-                "%s has not heard of all agents yet; %d tasks stand until it has, or for %.0f s",
-                *(leader, after.waiting, PATIENCE),
+                "%s has not heard of all agents yet: %d tasks stand until it has",
+                *(leader, after.waiting),
             )
         if before.waiting and not after.waiting:
-            log.info("the leader knows of all tasks that are left")
+            log.info("%s knows of all agents that are left", leader)
         if after.doubted:
-            log.warning("%d tasks vanished at once; a second reading decides", len(after.doubted))
+            log.warning("%d tasks vanished at once: a second reading decides", len(after.doubted))
 
     async def _follow(self) -> None:
         """Reconcile at each change, and with the kernel alone at least every check interval."""
