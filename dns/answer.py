@@ -123,13 +123,7 @@ class Responder:
         if query[4:10] == _ONE_QUESTION and not query[2] & 0xFE and len(query) >= end > 4:
             question = query[12:end]
             key = question.lower()
-            ready = self._ready.get(key)
-            if ready is not None:
-                self.counts.answered += 1
-            else:
-                ready = self._nodata.get(key)
-                if ready is not None:
-                    self.counts.nodata += 1
+            ready = self._ready.get(key) or self._nodata.get(key)
             if ready is not None:
                 if not query[10:12].strip(b"\0") and len(query) == end:
                     size, opt = PLAIN_SIZE, b""
@@ -138,6 +132,7 @@ class Responder:
                     opt = _OPT + bytes((0, 0, query[end + 7] & 0x80, 0, 0, 0))
                 else:
                     return self._worked_out(query, limit, ready)
+                self._count(ready)
                 most = limit or min(size, UDP_SIZE)
                 flags = wire.QR | wire.AA | (query[2] << 8 & wire.RD)
                 return self._assembled(query[:2], flags, question, ready, opt, most)
@@ -175,9 +170,18 @@ class Responder:
         code = wire.ANSWERED
         if ready is None:
             code, ready = self._looked_up(query)
+        else:
+            self._count(ready)
         if code not in (wire.REFUSED, wire.SERVFAIL):
             flags |= wire.AA
         return self._assembled(data[:2], flags | code, query.question, ready, opt, most)
+
+    def _count(self, ready: _Ready) -> None:
+        """Count an answer of a name that is there."""
+        if ready.total:
+            self.counts.answered += 1
+        else:
+            self.counts.nodata += 1
 
     def _failed(self, data: bytes, code: int) -> bytes:
         """Answer what can't be read, or not be done, with its header alone."""
@@ -206,8 +210,8 @@ class Responder:
         found = zone.rrset(query.name, type_) if type_ else None
         key = query.question.lower()
         if found:
-            counts.answered += 1
             ready = self._ready[key] = self._compiled(zone, found, len(query.question) - 4)
+            self._count(ready)
             return wire.ANSWERED, ready
         soa = zone.rrset(zone.apex, "SOA")
         assert soa is not None
@@ -216,7 +220,7 @@ class Responder:
         owner = wire.pointer(12 + len(query.question) - 4 - len(wire.name(zone.apex)))
         ready = _Ready([], [wire.record(owner, "SOA", ttl, wire.data("SOA", soa.data[0]))], [])
         if zone.has(query.name):
-            counts.nodata += 1
+            self._count(ready)
             if type_:
                 self._nodata[key] = ready
             return wire.ANSWERED, ready

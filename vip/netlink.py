@@ -44,7 +44,7 @@ class Ipvs:
         """Open the socket; raises Fatal when there is no ip_vs here, or no right to it."""
         self.sent = 0
         """Messages that change something, sent so far."""
-        self._sequence = count(1)
+        self._count = count(1)
         self._buffer = memoryview(bytearray(_LARGEST))
         self._socket = socket.socket(
             socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _GENERIC
@@ -104,7 +104,7 @@ class Ipvs:
             last = 0
             flags = 0
             while not flags:
-                last = next(self._sequence)
+                last = self._sequence()
                 sent[last] = waiting.popleft()
                 flags = 0 if waiting and len(batch) < BATCH else messages.ACK
                 batch += messages.encode(sent[last], self._family, last, flags)
@@ -140,11 +140,15 @@ class Ipvs:
         """Set idle timeouts in seconds; 0 leaves one as it is."""
         self._command(messages.SET_CONFIG, messages.timeouts(tcp, tcp_fin, udp))
 
+    def _sequence(self) -> int:
+        """Return a number that no waiting message has."""
+        return next(self._count) & 0xFFFFFFFF
+
     def _find_family(self) -> int:
         """Return the number of the family, loading ip_vs when it isn't there."""
         for attempt in (1, 2):
             name = struct.pack("=HH5s3x", 9, 2, messages.FAMILY.encode() + b"\0")
-            query = messages.request(_GET_FAMILY, _CONTROL, next(self._sequence), attributes=name)
+            query = messages.request(_GET_FAMILY, _CONTROL, self._sequence(), attributes=name)
             self._send(query)
             try:
                 (body,) = self._replies()
@@ -172,7 +176,7 @@ class Ipvs:
 
         Raises OSError for the error that the kernel answers with.
         """
-        self._send(messages.request(command, self._family, next(self._sequence), flags, attributes))
+        self._send(messages.request(command, self._family, self._sequence(), flags, attributes))
         return list(self._replies())
 
     def _send(self, data: bytes) -> None:

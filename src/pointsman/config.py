@@ -33,7 +33,7 @@ class DiscoveryConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     masters: tuple[str, ...] = ()
     """``HOST:PORT`` of each Mesos master; any of them leads to the leader."""
-    poll_interval: Seconds = 1.0
+    poll_interval: Seconds = 5.0
     """Seconds from the end of one reading to the start of the next."""
     timeout: Seconds = 30.0
     """Seconds for one whole reading."""

@@ -120,7 +120,8 @@ class Daemon:
                 log.error("reload refused: %s", error)
             else:
                 log.info("reloaded %s", self._path)
-            notify("READY=1")
+            if not self._waiting_for:
+                notify("READY=1")
 
     async def _apply(self, config: Config) -> None:
         """Serve by this configuration from now on.

@@ -48,12 +48,8 @@ class Views(msgspec.Struct, frozen=True):
     removed: tuple[Record, ...]
     """Records of the views before that are not of these."""
     added: tuple[Record, ...]
-
-    @property
-    def notes(self) -> tuple[Note, ...]:
-        """What was left out, and why."""
-        own = (note for derived in self.derived.values() for note in derived.notes)
-        return tuple(sorted({*self.cluster.notes, *own, *self.wanted.notes}))
+    notes: tuple[Note, ...] = ()
+    """What was left out, and why; sorted."""
 
 
 NOTHING = Views(Cluster(), {}, Wanted(), (), ())
@@ -86,7 +82,9 @@ def derive(cluster: Cluster, rules: Rules, before: Views = NOTHING) -> Views:
     if changed:
         found = (backend for views in derived.values() for backend in views.backends)
         table = wanted(found, rules.ranges, rules.settings)
-    return Views(cluster, derived, table, tuple(removed), tuple(added))
+    own = (note for views in derived.values() for note in views.notes)
+    notes = tuple(sorted({*cluster.notes, *own, *table.notes}))
+    return Views(cluster, derived, table, tuple(removed), tuple(added), notes)
 
 
 _NONE = Derived((), (), ())

@@ -355,3 +355,19 @@ def test_no_bytes_end_in_an_error(data: bytes) -> None:
 def test_a_damaged_query_ends_in_an_answer_or_silence(at: int, noise: bytes, edns: bool) -> None:
     wire = question(SRV, "SRV", use_edns=0 if edns else False).to_wire()
     served()[0].answer(wire[:at] + noise + wire[at + len(noise) :])
+
+
+def test_a_query_is_counted_once_whatever_its_edns() -> None:
+    responder, _ = served()
+    for query in (
+        question(WEB, "A"),
+        question(WEB, "A", use_edns=1),
+        dns.message.make_query(
+            WEB, "A", use_edns=0, options=[dns.edns.GenericOption(dns.edns.OptionType.NSID, b"")]
+        ),
+        question(WEB, "AAAA"),
+        question(WEB, "AAAA", use_edns=1),
+    ):
+        ask(responder, query)
+    counts = responder.counts
+    assert (counts.answered, counts.nodata, counts.badvers) == (4, 2, 4)
