@@ -20,7 +20,9 @@ MAY_IMPORT = {
 
 # The modules that may do I/O; all others are pure functions over values.
 DOES_IO = {
+    "discovery/files.py",
     "discovery/master.py",
+    "discovery/saved.py",
     "dns/listening.py",
     "dns/tcp.py",
     "dns/udp.py",

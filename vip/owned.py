@@ -1,11 +1,10 @@
 """Remembers, between runs, which virtual servers are ours to delete (a file)."""
 
-import os
 from pathlib import Path
 
 import msgspec
 
-from pointsman.discovery.errors import Transient
+from pointsman.discovery import files
 from pointsman.vip.addresses import Range
 from pointsman.vip.model import Key
 
@@ -51,14 +50,5 @@ class Owned:
         """
         if memory == self.memory:
             return
-        new = self._path.with_name(self._path.name + ".new")
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with new.open("wb") as file:
-                file.write(msgspec.json.encode(memory, order="sorted"))
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(self._path)
-        except OSError as error:
-            raise Transient(f"{self._path} can't be written: {error.strerror}") from error
+        files.replace(self._path, msgspec.json.encode(memory, order="sorted"))
         self.memory = memory

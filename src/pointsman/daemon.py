@@ -6,6 +6,7 @@ place: no query meets a half-built one, and a configuration that can't be used c
 
 import asyncio
 import logging
+import math
 import operator
 import signal
 import time
@@ -21,6 +22,7 @@ from pointsman.discovery.backoff import delays
 from pointsman.discovery.errors import Fatal, Transient
 from pointsman.discovery.master import MasterList
 from pointsman.discovery.model import Cluster, Note
+from pointsman.discovery.saved import Saved
 from pointsman.discovery.trust import Trust, believe
 from pointsman.dns.answer import Counts
 from pointsman.generation import Generation
@@ -33,6 +35,8 @@ from pointsman.vip.wanted import Wanted
 from pointsman.worker import KernelWorker
 
 log = logging.getLogger("pointsman")
+SAVE = 5.0
+"""Seconds between two savings of the view, at least."""
 RETRY, MOST_RETRY = 0.5, 30.0
 """Seconds until the kernel is tried again after it could not follow: the first and the most."""
 
@@ -48,6 +52,7 @@ class Daemon:
         self._listeners = Listeners(self._answer)
         self._http = HttpServer(self, self._metrics)
         self._generation: Generation | None = None
+        self._saved = Saved(Path(config.state_dir) / "cluster")
         self._trust = Trust()
         self._cluster: Cluster | None = None
         self._changed = asyncio.Event()
@@ -89,11 +94,13 @@ class Daemon:
             loop.add_signal_handler(one, self._signals.put_nowait, one)
         self._metrics.count_dns(lambda: msgspec.structs.asdict(self._counts))
         try:
+            await self._remember()
             await self._apply(self._config)
             async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as group:
                 work = [
                     group.create_task(self._watch(session), name="watch"),
                     group.create_task(self._follow(), name="follow"),
+                    group.create_task(self._save(), name="save"),
                 ]
                 log.info("serving DNS on %s", ", ".join(self._config.dns.listen))
                 await self._steer()
@@ -106,6 +113,37 @@ class Daemon:
             if self._generation and self._generation.kernel:
                 await self._generation.kernel.close()
         log.info("stopped; the kernel goes on forwarding")
+
+    async def _remember(self) -> None:
+        """Begin with the last good view of the run before, if there is one."""
+        cluster = await asyncio.to_thread(self._saved.load)
+        if cluster is not None:
+            log.info("serving the last view of %d tasks until a master answers", len(cluster.tasks))
+            # Its leader is no new one: what a reading of it lacks is gone.
+            self._trust = Trust(cluster, (cluster.leader, cluster.elected), -math.inf)
+            self._cluster = cluster
+            self._changed.set()
+
+    async def _save(self) -> None:
+        """Keep the last good view on disk, from time to time and at the end."""
+        kept = self._cluster
+        try:
+            while True:
+                await asyncio.sleep(SAVE)
+                kept = await self._keep(kept)
+        finally:
+            await self._keep(kept)
+
+    async def _keep(self, kept: Cluster | None) -> Cluster | None:
+        """Save the view if it differs from the one kept; return the one that is kept then."""
+        cluster = self._cluster
+        if cluster is None or cluster is kept:
+            return kept
+        try:
+            await asyncio.to_thread(self._saved.save, cluster)
+        except Transient as error:
+            log.warning("%s; a restart without a master would serve less", error)
+        return cluster
 
     async def _steer(self) -> None:
         """Obey signals until one says to end."""

@@ -169,6 +169,20 @@ def test_killed_and_started_again_it_cuts_no_connection_and_changes_nothing(daem
         connections[0].close()
 
 
+def test_started_without_a_master_it_serves_the_last_view(
+    daemon: Daemon, master: MasterDouble
+) -> None:
+    daemon.end(signal.SIGTERM)
+    master.status, master.body = 503, b"No leader elected"
+    daemon.start()
+    assert dig("web.marathon.mesos") == ["127.0.0.11", "127.0.0.12"]
+    assert dig("web.marathon.l4lb.thisdcos.directory") == [VIP]
+    assert table() == sorted(WANTED)
+    assert daemon.changes_sent() == 0
+    master.status, master.body = 200, without("web.1")
+    wait_for(lambda: table() == sorted([*WANTED[:1], *WANTED[2:]]), "the kernel")
+
+
 def test_a_clean_stop_leaves_the_kernel_forwarding_and_flush_removes_it(daemon: Daemon) -> None:
     subprocess.run(["ipvsadm", "-R"], input="\n".join(FOREIGN), text=True, check=True)
     assert daemon.end(signal.SIGTERM) == 0
