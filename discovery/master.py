@@ -25,6 +25,10 @@ class MasterList:
         self._session = session
         self._timeout = aiohttp.ClientTimeout(total=timeout, connect=min(timeout, 5.0))
 
+    def replace(self, masters: Iterable[str]) -> None:
+        """Ask these from now on, in this order."""
+        self._masters = list(masters)
+
     async def read(self) -> Cluster:
         """Return what the leading master says now.
 
@@ -38,10 +42,11 @@ class MasterList:
             except Transient as error:
                 reasons.append(str(error))
             else:
-                self._masters.remove(first)
-                self._masters.insert(0, first)
+                self._masters.sort(key=lambda master: master != first)
                 return cluster
-        raise Transient("no master gave its state: " + "; ".join(reasons))
+        raise Transient(
+            "no master gave its state: " + ("; ".join(reasons) or "ZooKeeper has named none yet")
+        )
 
     def _known(self) -> tuple[Master, ...]:
         """Return the masters of the list that are given by address, in a stable order."""

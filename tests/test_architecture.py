@@ -23,6 +23,7 @@ DOES_IO = {
     "discovery/files.py",
     "discovery/master.py",
     "discovery/saved.py",
+    "discovery/zookeeper.py",
     "dns/listening.py",
     "dns/tcp.py",
     "dns/udp.py",
@@ -81,5 +82,5 @@ def test_a_module_has_its_tests(path: str) -> None:
     folder, _, name = path.rpartition("/")
     if name in ("__init__.py", "__main__.py", "testing.py", "doubles.py"):
         return
-    places = (folder.removeprefix("src/"), "kernel")
+    places = (folder.removeprefix("src/"), "kernel", "mesos")
     assert any((ROOT / "tests" / place / f"test_{name}").exists() for place in places)

@@ -39,6 +39,8 @@ class Cluster:
         self.masters = tuple(f"{master.address}:{mesos.MASTER_PORT}" for master in masters)
         """``HOST:PORT`` of each master."""
         self.agents = tuple(agents)
+        self.zookeeper = f"{zookeeper.address}:{mesos.ZOOKEEPER_PORT}" if zookeeper else ""
+        """``HOST:PORT`` of ZooKeeper."""
         self._masters = tuple(masters)
         self._zookeeper = zookeeper
         self._health = processes.folder / "health"
@@ -77,9 +79,7 @@ class Cluster:
     def start(self, name: str) -> None:
         """Start one, or start it again where it left off."""
         work = self.processes.folder / name
-        zookeeper = ""
-        if self._zookeeper:
-            zookeeper = f"zk://{self._zookeeper.address}:{mesos.ZOOKEEPER_PORT}/mesos"
+        zookeeper = f"zk://{self.zookeeper}/mesos" if self._zookeeper else ""
         hosts = {host.name: host for host in (*self._masters, *self.agents)}
         host = self._masters[0] if name == "framework" else hosts[name]
         if name == "framework":

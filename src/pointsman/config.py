@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from pointsman.discovery import text
+from pointsman.discovery.leader import parse_url
 from pointsman.vip.addresses import parse_range
 
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
@@ -33,6 +34,8 @@ class DiscoveryConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     masters: tuple[str, ...] = ()
     """``HOST:PORT`` of each Mesos master; any of them leads to the leader."""
+    zookeeper: str = ""
+    """``zk://HOST:PORT[,HOST:PORT]/PATH``, where the masters elect their leader."""
     poll_interval: Seconds = 5.0
     """Seconds from the end of one reading to the start of the next."""
     timeout: Seconds = 30.0
@@ -165,7 +168,12 @@ def _unknown(table: Mapping[str, Any], kind: type[msgspec.Struct], prefix: str) 
 
 def _problems(config: Config) -> Iterator[str]:
     """Yield a line for each value that is of the right type and still can't be used."""
-    if not config.discovery.masters:
+    if config.discovery.zookeeper:
+        try:
+            parse_url(config.discovery.zookeeper)
+        except ValueError as error:
+            yield f"discovery.zookeeper: {error}"
+    elif not config.discovery.masters:
         yield 'discovery.masters: is empty; name the masters, as in ["10.0.0.1:5050"]'
     for at, master in enumerate(config.discovery.masters):
         yield from _endpoint(f"discovery.masters[{at}]", master, any_host=True)

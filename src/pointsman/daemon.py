@@ -17,13 +17,15 @@ import aiohttp
 import msgspec
 
 from pointsman import log as log_
-from pointsman.config import Config, ConfigError, load
+from pointsman.config import Config, ConfigError, DiscoveryConfig, load
 from pointsman.discovery.backoff import delays
 from pointsman.discovery.errors import Fatal, Transient
+from pointsman.discovery.leader import parse_url
 from pointsman.discovery.master import MasterList
-from pointsman.discovery.model import Cluster, Note
+from pointsman.discovery.model import Cluster, Master, Note
 from pointsman.discovery.saved import Saved
 from pointsman.discovery.trust import Trust, believe
+from pointsman.discovery.zookeeper import ZooKeeper
 from pointsman.dns.answer import Counts
 from pointsman.generation import Generation
 from pointsman.http_server import HttpServer
@@ -56,6 +58,7 @@ class Daemon:
         self._trust = Trust()
         self._cluster: Cluster | None = None
         self._changed = asyncio.Event()
+        self._look = asyncio.Event()
         self._reconciling = asyncio.Lock()
         self._waiting_for = "no master has been read yet"
         self._signals: asyncio.Queue[signal.Signals] = asyncio.Queue()
@@ -186,6 +189,7 @@ class Daemon:
             if kernel:
                 await kernel.close()
             raise
+        self._look.set()
         log_.set_up(config.log.level)
         if before and before.kernel:
             await before.kernel.close()
@@ -197,27 +201,61 @@ class Daemon:
         while True:
             config = self._config.discovery
             source = MasterList(config.masters, session, config.timeout)
-            retries = delays(config.poll_interval, config.retry_max)
-            complaint = ""
-            while config == self._config.discovery:
-                try:
-                    cluster = await source.read()
-                except Transient as error:
-                    self._metrics.state_reads.labels("transient").inc()
-                    if str(error) != complaint:
-                        stands = "; the last good view stands" if self._cluster else ""
-                        log.warning("%s%s", error, stands)
-                    complaint = str(error)
-                    await asyncio.sleep(next(retries))
-                    continue
-                if complaint:
-                    log.info("the masters answer again")
-                    complaint = ""
-                    retries = delays(config.poll_interval, config.retry_max)
-                self._metrics.state_reads.labels("ok").inc()
-                self._metrics.state_time.set(time.time())
-                await self._take(cluster)
-                await asyncio.sleep(config.poll_interval)
+            zookeeper = self._zookeeper(config, source)
+            try:
+                await self._read(config, source)
+            finally:
+                if zookeeper:
+                    await asyncio.to_thread(zookeeper.close)
+
+    def _zookeeper(self, config: DiscoveryConfig, source: MasterList) -> ZooKeeper | None:
+        """Watch ZooKeeper, if there is one, and have what it says asked at once."""
+        if not config.zookeeper:
+            return None
+        loop = asyncio.get_running_loop()
+
+        def ask(masters: tuple[Master, ...]) -> None:
+            log.info("ZooKeeper names %s", ", ".join(map(str, masters)))
+            source.replace(map(str, masters))
+            self._look.set()
+
+        def told(masters: tuple[Master, ...]) -> None:
+            loop.call_soon_threadsafe(ask, masters)
+
+        found = ZooKeeper(parse_url(config.zookeeper), told)
+        found.start()
+        return found
+
+    async def _read(self, config: DiscoveryConfig, source: MasterList) -> None:
+        """Read until the configuration changes; what can't be read leaves the last good view."""
+        retries = delays(config.poll_interval, config.retry_max)
+        complaint = ""
+        while config == self._config.discovery:
+            self._look.clear()
+            try:
+                cluster = await source.read()
+            except Transient as error:
+                self._metrics.state_reads.labels("transient").inc()
+                if str(error) != complaint:
+                    stands = "; the last good view stands" if self._cluster else ""
+                    log.warning("%s%s", error, stands)
+                complaint = str(error)
+                await self._pause(next(retries))
+                continue
+            if complaint:
+                log.info("the masters answer again")
+                complaint = ""
+                retries = delays(config.poll_interval, config.retry_max)
+            self._metrics.state_reads.labels("ok").inc()
+            self._metrics.state_time.set(time.time())
+            await self._take(cluster)
+            await self._pause(config.poll_interval)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, at most until there is a reason to look."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._look.wait()
 
     async def _take(self, reading: Cluster) -> None:
         """Make known to whom it concerns what is to be believed after a reading."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pointsman.config import Config
 from pointsman.discovery import text
+from pointsman.discovery.leader import parse_url
 from pointsman.rules import ranges
 from pointsman.vip.kernel import Kernel
 from pointsman.vip.link import Link
@@ -35,9 +36,12 @@ def facing(hosts: Sequence[str], family: int) -> str:
 
 
 def addresses(config: Config) -> dict[int, str]:
-    """Return this node's own address by family: the one configured, else the one facing masters."""
+    """Return this node's own address by family: the one configured, else the one facing others."""
     own = text.ip(config.vip.node_address)
-    found = {4: facing(config.discovery.masters, 4), 6: facing(config.discovery.masters, 6)}
+    hosts = config.discovery.masters
+    if config.discovery.zookeeper:
+        hosts = (*hosts, *parse_url(config.discovery.zookeeper).hosts.split(","))
+    found = {family: facing(hosts, family) for family in (4, 6)}
     if own:
         found[6 if ":" in own else 4] = own
     return {family: address for family, address in found.items() if address}

@@ -42,10 +42,16 @@ def test_masters_are_all_that_must_be_said() -> None:
         ('[discovery]\nmasters = ["m:1", "m:1"]', "discovery.masters: names a master twice"),
         (LEAST + "poll_interval = 0", "discovery.poll_interval: Expected `float` > 0"),
         ("[discovery", "is no TOML:"),
+        ('[discovery]\nzookeeper = "10.0.0.1:2181"', "discovery.zookeeper: is not zk://HOST:PORT"),
+        ('[discovery]\nzookeeper = "zk://10.0.0.1/x"', "discovery.zookeeper: '10.0.0.1' is not"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_key_and_reason(toml: str, said: str) -> None:
     assert any(said in problem for problem in problems(toml)), problems(toml)
+
+
+def test_zookeeper_is_enough_too() -> None:
+    parse('[discovery]\nzookeeper = "zk://10.0.0.1:2181,10.0.0.2:2181/mesos"')
 
 
 def test_all_that_is_wrong_is_named_at_once() -> None:
