@@ -8,6 +8,7 @@ import struct
 import subprocess
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import count
 from types import TracebackType
 from typing import Self
@@ -57,9 +58,9 @@ class Ipvs:
             self._family = self._find_family()
             try:
                 self._socket.setsockopt(socket.SOL_SOCKET, _RCVBUFFORCE, _RECEIVE_BUFFER)
-                self.info()
             except PermissionError as error:
                 raise Fatal(NO_RIGHT) from error
+            self.info()
         except BaseException:
             self._socket.close()
             raise
@@ -89,6 +90,8 @@ class Ipvs:
                 return dict(self._servers())
             except InterruptedError:
                 continue  # somebody changed the table while we read it
+            except ValueError as error:
+                raise Transient(f"the kernel tells its table in another way: {error}") from error
 
     def apply(self, changes: Sequence[Change]) -> tuple[Failure, ...]:
         """Make all changes, in order; return those that the kernel refused.
@@ -148,10 +151,10 @@ class Ipvs:
         """Return the number of the family, loading ip_vs when it isn't there."""
         for attempt in (1, 2):
             name = struct.pack("=HH5s3x", 9, 2, messages.FAMILY.encode() + b"\0")
-            query = messages.request(_GET_FAMILY, _CONTROL, self._sequence(), attributes=name)
-            self._send(query)
+            sequence = self._sequence()
+            self._send(messages.request(_GET_FAMILY, _CONTROL, sequence, attributes=name))
             try:
-                (body,) = self._replies()
+                (body,) = self._replies(sequence)
             except FileNotFoundError as error:
                 if attempt == 2 or not _load_module():
                     raise Fatal(NO_IPVS) from error
@@ -174,10 +177,19 @@ class Ipvs:
     def _ask(self, command: int, attributes: bytes = b"", flags: int = messages.ACK) -> list[bytes]:
         """Send one message; return the bodies of what comes back.
 
-        Raises OSError for the error that the kernel answers with.
+        Raises InterruptedError when a dump met a change, Fatal without the right to ask, and
+        Transient for any other error that the kernel answers with.
         """
-        self._send(messages.request(command, self._family, self._sequence(), flags, attributes))
-        return list(self._replies())
+        sequence = self._sequence()
+        self._send(messages.request(command, self._family, sequence, flags, attributes))
+        try:
+            return list(self._replies(sequence))
+        except InterruptedError:
+            raise
+        except PermissionError as error:
+            raise Fatal(NO_RIGHT) from error
+        except OSError as error:
+            raise Transient(f"ip_vs refused a request: {error.strerror}") from error
 
     def _send(self, data: bytes) -> None:
         try:
@@ -185,11 +197,13 @@ class Ipvs:
         except OSError as error:
             raise Transient(f"netlink did not take a message: {error.strerror}") from error
 
-    def _replies(self) -> Iterator[bytes]:
+    def _replies(self, sequence: int) -> Iterator[bytes]:
         """Yield the bodies of an answer up to its end; raises the OSError that it ends with."""
         interrupted = False
         while True:
-            for kind, flags, _, body in messages.split(self._receive()):
+            for kind, flags, answered, body in messages.split(self._receive()):
+                if answered != sequence:
+                    continue  # left over from what was given up before
                 interrupted = interrupted or bool(flags & messages.INTERRUPTED)
                 if kind in (messages.ERROR, messages.DONE):
                     code = -int(struct.unpack_from("=i", body)[0]) if len(body) >= 4 else 0
@@ -213,7 +227,11 @@ class Ipvs:
         try:
             return bytes(self._buffer[: self._socket.recv_into(self._buffer)])
         except OSError as error:
-            # ENOBUFS: answers were lost, though what was asked for was done.
+            # ENOBUFS: answers were lost, though what was asked for was done. Those that are left
+            # would leave no room for the next.
+            with suppress(OSError):
+                while True:
+                    self._socket.recv_into(self._buffer, flags=socket.MSG_DONTWAIT)
             raise Transient(f"netlink gave no whole answer: {error.strerror or error}") from error
 
 

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from pointsman.discovery.errors import Fatal
+from pointsman.discovery.errors import Fatal, Transient
+from pointsman.vip import messages
 from pointsman.vip.diff import diff
 from pointsman.vip.model import (
     AddReal,
@@ -136,6 +137,31 @@ def test_thousands_of_changes_go_in_a_few_batches() -> None:
         # More refusals than a default receive buffer has room for.
         failures = ipvs.apply(changes_to(table))
         assert len(failures) == 3001
+
+
+def test_after_lost_answers_the_table_is_still_read_right() -> None:
+    reals = {Endpoint(f"10.1.{n // 250}.{n % 250}", 80): RealServer() for n in range(1000)}
+    table = {V4: VirtualServer(Settings(), reals)}
+    with Ipvs() as ipvs:
+        assert ipvs.apply(changes_to(table)) == ()
+        # Room for a few refusals, of a thousand.
+        ipvs._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        for _ in range(2):
+            with pytest.raises(Transient):
+                ipvs.apply(changes_to(table))
+            assert ipvs.table() == table
+
+
+def test_a_late_answer_is_not_taken_for_that_of_the_next_question() -> None:
+    with Ipvs() as ipvs:
+        timeouts = ipvs.timeouts()
+        ipvs._send(messages.request(messages.GET_INFO, ipvs._family, ipvs._sequence()))
+        assert ipvs.timeouts() == timeouts
+
+
+def test_an_error_that_the_kernel_answers_with_is_told() -> None:
+    with Ipvs() as ipvs, pytest.raises(Transient, match="Invalid argument"):
+        ipvs._ask(messages.NEW_SERVICE)
 
 
 def test_the_version_and_the_timeouts() -> None:
