@@ -56,11 +56,16 @@ class _Ready:
         "offsets",
         "records",
         "starts",
+        "targets",
         "total",
     )
 
     def __init__(
-        self, answers: list[bytes], authority: list[bytes], additional: list[bytes]
+        self,
+        answers: list[bytes],
+        authority: list[bytes],
+        additional: list[bytes],
+        targets: Iterable[str] = (),
     ) -> None:
         self.records = b"".join(answers) * 2  # twice, so that each rotation is one slice
         self.total = len(self.records) // 2
@@ -71,6 +76,7 @@ class _Ready:
         self.authority = b"".join(authority)
         self.additional = b"".join(additional)
         self.counts = (len(answers), len(authority), len(additional))
+        self.targets = targets
 
     def rotated(self) -> bytes:
         """Return the records, beginning with the next one in turn (RFC 1794)."""
@@ -149,7 +155,12 @@ class Responder:
     def _forget(self, name: str) -> None:
         start = wire.name(name)
         for number in (*wire.NAMES, wire.ANY):
-            self._ready.pop(start + struct.pack("!HH", number, wire.IN), None)
+            ready = self._ready.pop(start + struct.pack("!HH", number, wire.IN), None)
+            for target in ready.targets if ready is not None else ():
+                dependents = self._dependents.get(target, set())
+                dependents.discard(name)
+                if not dependents:
+                    self._dependents.pop(target, None)
 
     def _worked_out(self, data: bytes, limit: int | None, ready: _Ready | None) -> bytes | None:
         """Answer by the rules; ``ready`` when the answer is known and only EDNS is unusual."""
@@ -232,14 +243,16 @@ class Responder:
             wire.record(_OWNER, found.type, found.ttl, wire.data(found.type, data))
             for data in found.data
         ]
-        targets = {"SRV": 3, "NS": 0}
+        position = {"SRV": 3, "NS": 0}.get(found.type)
+        if position is None:
+            return _Ready(answers, [], [])
+        targets = tuple(dict.fromkeys(data.split()[position] for data in found.data))
+        apex = wire.pointer(12 + name_length - len(wire.name(zone.apex)))
         additional = []
-        if found.type in targets:
-            apex = wire.pointer(12 + name_length - len(wire.name(zone.apex)))
-            for target in dict.fromkeys(data.split()[targets[found.type]] for data in found.data):
-                self._dependents[target].add(found.name)
-                additional += _addresses(zone, target, apex)
-        return _Ready(answers, [], additional)
+        for target in targets:
+            self._dependents[target].add(found.name)
+            additional += _addresses(zone, target, apex)
+        return _Ready(answers, [], additional, targets)
 
     def _assembled(
         self, id_: bytes, flags: int, question: bytes, ready: _Ready, opt: bytes, most: int
@@ -302,8 +315,8 @@ def _read(data: bytes) -> _Query | int:
         label = data[at + 1 : at + 1 + length]
         if length > 63 or len(label) < length:  # a pointer, or cut short
             return wire.FORMERR
-        # A dot inside a label must not read as a border between labels.
-        labels.append(label.lower().decode("latin-1").replace(".", "\\."))
+        # A dot inside a label must not read as a border between labels (RFC 1035 section 5.1).
+        labels.append(label.lower().decode("latin-1").replace(".", "\\046"))
         at += 1 + length
     end = at + 5
     if len(data) < end or end - 12 - 4 > 255:

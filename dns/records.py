@@ -12,6 +12,8 @@ import msgspec
 from pointsman.discovery.model import Agent, Cluster, Framework, Note, Task
 from pointsman.dns import names
 
+MOST_PORT = 65_535
+
 
 class Record(msgspec.Struct, frozen=True, gc=False, order=True):
     """A resource record."""
@@ -37,8 +39,6 @@ class NameRules(msgspec.Struct, frozen=True):
     rfc952: bool = False
     srv_weight: int = 1
     unhealthy: Literal["exclude", "include"] = "exclude"
-    nameservers: tuple[str, ...] = ()
-    """Addresses of this nameserver."""
 
     @property
     def apex(self) -> str:
@@ -69,14 +69,26 @@ def task_records(task: Task, rules: NameRules) -> tuple[tuple[Record, ...], tupl
         if not name:
             notes.append(Note(where, "nothing of its name is left"))
             continue
-        instance = names.canonical(name, task.id, task.agent_id)
-        found = list(_named(task, name, instance, framework, rules))
-        problem = next(filter(None, (names.servable(r.name) for r in found)), "")
-        if problem:
+        if problem := names.servable(f"{name}.{framework}.{rules.apex}"):
             notes.append(Note(where, problem))
-        else:
-            records += found
-    return tuple(dict.fromkeys(records)), tuple(notes)
+            continue
+        instance = names.canonical(name, task.id, task.agent_id)
+        for record in _named(task, name, instance, framework, rules):
+            if problem := _problem(record):
+                notes.append(Note(where, problem))
+            else:
+                records.append(record)
+    return tuple(dict.fromkeys(records)), tuple(dict.fromkeys(notes))
+
+
+def _problem(record: Record) -> str:
+    """Return why a record can't be served, "" when it can."""
+    if record.type == "SRV":
+        _, _, port, target = record.data.split()
+        if not 0 <= int(port) <= MOST_PORT:
+            return f"its port {port} is not from 0 to {MOST_PORT}"
+        return names.servable(record.name) or names.servable(target)
+    return names.servable(record.name)
 
 
 def _named(
@@ -161,7 +173,7 @@ def framework_records(
 
 
 def master_records(cluster: Cluster, rules: NameRules) -> tuple[Record, ...]:
-    """Return the records of the leader, the masters and the nameserver itself."""
+    """Return the records of the leader and of the masters."""
     if cluster.leader is None:
         return ()
     leader = cluster.leader

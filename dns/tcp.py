@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import socket
 from collections.abc import Callable
 
@@ -10,6 +11,9 @@ from pointsman.dns.listening import bound
 MOST_CONNECTIONS = 256
 IDLE = 10.0
 """Seconds that a connection may be silent, or a client may leave its answers unread."""
+
+TURN = 16
+"""Messages answered for one client before all others have their turn."""
 
 
 class TcpListener:
@@ -74,7 +78,7 @@ class TcpListener:
                 await writer.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while True:
+        for number in itertools.count(1):
             async with asyncio.timeout(self._idle):
                 length = int.from_bytes(await reader.readexactly(2))
                 query = await reader.readexactly(length)
@@ -84,3 +88,6 @@ class TcpListener:
             writer.write(len(answer).to_bytes(2) + answer)
             async with asyncio.timeout(self._idle):
                 await writer.drain()
+            if number % TURN == 0:
+                # Neither reading nor writing waits while there is something to read and room.
+                await asyncio.sleep(0)

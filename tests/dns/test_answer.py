@@ -287,6 +287,13 @@ def test_a_dot_inside_a_label_is_no_border() -> None:
     assert dns.message.from_wire(data).rcode() == dns.rcode.NXDOMAIN
 
 
+def test_a_dot_inside_the_last_label_does_not_reach_into_a_zone() -> None:
+    head = bytes.fromhex("1234 0100 0001 0000 0000 0000")
+    data = served()[0].answer(head + b"\x09web.mesos\0" + b"\0\1\0\1")
+    assert data is not None
+    assert dns.message.from_wire(data).rcode() == dns.rcode.REFUSED
+
+
 def test_a_change_is_in_the_next_answer() -> None:
     responder, zone = served()
     for type_ in ("A", "AAAA", "ANY"):
@@ -329,6 +336,17 @@ def test_random_names_take_no_memory() -> None:
     assert len(responder._ready) + len(responder._nodata) == 0
 
 
+def test_services_that_come_and_go_leave_nothing_behind() -> None:
+    responder, zone = served()
+    for number in range(100):
+        gone = Record("_x._tcp.mesos.", "SRV", f"0 1 80 gone{number}.mesos.", 60)
+        responder.invalidate(zone.update([], [gone]))
+        for type_ in ("SRV", "ANY"):
+            ask(responder, question(gone.name, type_))
+        responder.invalidate(zone.update([gone], []))
+    assert len(responder._ready) + len(responder._nodata) + len(responder._dependents) == 0
+
+
 def test_outcomes_are_counted() -> None:
     responder, _ = served()
     ask(responder, question(WEB, "A"))
@@ -349,6 +367,29 @@ def test_no_bytes_end_in_an_error(data: bytes) -> None:
         assert answer[2] & 0x80
         # Never more than was asked for by far: nothing to amplify an attack with.
         assert len(answer) <= 1232
+
+
+labels = st.sampled_from([b"web", b"_tcp", b"marathon", b"mesos", b"x.mesos", b"\0", b"\\"])
+
+
+@given(
+    st.lists(labels | st.binary(min_size=1, max_size=63), max_size=3),
+    st.sampled_from([(), (b"mesos",), (b"marathon", b"MESOS")]),
+    st.integers(0, 0xFFFF),
+)
+def test_every_answer_can_be_read_by_another_implementation(
+    start: list[bytes], end: tuple[bytes, ...], type_: int
+) -> None:
+    name = b"".join(bytes([len(label)]) + label for label in (*start, *end)) + b"\0"
+    head = bytes.fromhex("1234 0100 0001 0000 0000 0000")
+    wire = head + name + type_.to_bytes(2) + b"\0\1"
+    responder, _ = served()
+    for _ in range(2):
+        data = responder.answer(wire)
+        assert data is not None
+        answer = dns.message.from_wire(data)
+        assert answer.rcode() in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN, dns.rcode.REFUSED)
+        assert data[12 : len(wire)] == wire[12:]
 
 
 @given(st.integers(0, 40), st.binary(max_size=12), st.booleans())

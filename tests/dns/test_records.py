@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import dns.rdata
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -119,6 +120,25 @@ def test_what_cannot_be_served_is_left_out_with_a_note() -> None:
     assert "'a b'" in note.why
 
 
+def test_a_name_that_fills_its_label_is_served_without_its_services() -> None:
+    long = "w" * 63  # "_" before it is one octet more than a label may have
+    records, (note,) = task_records(task("web.1", name=long, ports=(31000,)), RULES)
+    assert {r.type for r in records} == {"A"}
+    assert f"{long}.marathon.mesos. A 10.0.0.11" in lines(records)
+    assert "longer than 63" in note.why
+
+
+def test_a_port_that_is_none_costs_the_task_nothing_else() -> None:
+    info = discovery("shop", port(80, "http"), port(70_000, "odd"), port(-1))
+    records, notes = task_records(task(discovery=info), RULES)
+    assert "shop.marathon.mesos. A 10.0.0.11" in lines(records)
+    assert {r.data.split()[2] for r in records if r.type == "SRV"} == {"80"}
+    assert [note.why for note in notes] == [
+        "its port 70000 is not from 0 to 65535",
+        "its port -1 is not from 0 to 65535",
+    ]
+
+
 def test_agents_share_a_name() -> None:
     assert lines(agent_records(Agent("S1", "10.0.0.11", 5051), RULES)) == {
         "slave.mesos. A 10.0.0.11",
@@ -166,13 +186,14 @@ def test_addresses_of_a_name() -> None:
     }
 
 
-@given(st.text(), st.text(), st.text(), st.text(), st.booleans())
+@given(st.text(), st.text(), st.text(), st.text(), st.integers(), st.booleans())
 def test_every_record_can_be_served(
-    name: str, framework: str, discovered: str, port_name: str, rfc952: bool
+    name: str, framework: str, discovered: str, port_name: str, number: int, rfc952: bool
 ) -> None:
-    info = discovery(discovered, port(80, port_name, "tcp"))
+    info = discovery(discovered, port(number, port_name, "tcp"))
     odd = task(name, name=name, framework=framework, discovery=info, ports=(31000,))
     for record in task_records(odd, NameRules(rfc952=rfc952))[0]:
         assert servable(record.name) == ""
         if record.type == "SRV":
             assert servable(record.data.split()[3]) == ""
+        dns.rdata.from_text("IN", record.type, record.data)

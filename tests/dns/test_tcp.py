@@ -1,7 +1,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from pointsman.dns.tcp import TcpListener
+from pointsman.dns.tcp import TURN, TcpListener
 
 
 def framed(data: bytes) -> bytes:
@@ -41,6 +41,33 @@ def test_many_queries_on_one_connection() -> None:
         writer.close()
 
     serving(test)
+
+
+def test_a_client_with_much_to_ask_leaves_turns_to_others() -> None:
+    happened: list[str] = []
+
+    async def turns() -> None:
+        while True:
+            happened.append(" ")
+            await asyncio.sleep(0)
+
+    def answer(_query: bytes) -> bytes:
+        happened.append("x")
+        return b""
+
+    async def run() -> None:
+        listener = TcpListener("127.0.0.1", 0, answer)
+        await listener.start()
+        reader, writer = await asyncio.open_connection(*listener.address)
+        others = asyncio.create_task(turns())
+        writer.write(framed(b"?") * 2000)
+        await reader.readexactly(2 * 2000)
+        others.cancel()
+        writer.close()
+        await listener.close()
+
+    asyncio.run(run())
+    assert max(map(len, "".join(happened).split())) <= TURN
 
 
 def test_a_client_that_has_said_all_still_gets_its_answers() -> None:
