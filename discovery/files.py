@@ -1,12 +1,13 @@
 """Writes small files so that a crash leaves the old one or the new one, never half of it."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from pointsman.discovery.errors import Transient
 
 
-def replace(path: Path, data: bytes) -> None:
+def replace(path: Path, parts: Iterable[bytes]) -> None:
     """Put a file in the place of the last, on disk when this returns; makes its folder.
 
     Raises Transient when it can't be written; the old one then stands.
@@ -15,7 +16,7 @@ def replace(path: Path, data: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with new.open("wb") as file:
-            file.write(data)
+            file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())
         new.replace(path)

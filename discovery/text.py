@@ -55,9 +55,12 @@ def ports(ranges: str) -> tuple[int, ...]:
         first, dash, last = part.strip().partition("-")
         if not first and not dash:
             continue
-        begin = int(first)
-        end = int(last) if dash else begin
-        if not 0 <= begin <= end < MOST_PORTS:
-            raise ValueError(f"{part.strip()!r} is not a range of ports")
-        numbers.extend(range(begin, end + 1))
+        numbers.extend(port_range(int(first), int(last) if dash else int(first)))
     return tuple(numbers)
+
+
+def port_range(begin: int, end: int) -> range:
+    """Return the ports from ``begin`` to ``end``; raises ValueError when they are none."""
+    if not 0 <= begin <= end < MOST_PORTS:
+        raise ValueError(f"{begin}-{end} is not a range of ports")
+    return range(begin, end + 1)

@@ -1,14 +1,20 @@
-"""How far a reading is believed: a leader that knows less than we do is not always right.
+"""How far a master is believed: a leader that knows less than we do is not always right.
 
-A master that was just elected answers with no agents and no tasks before it has read its registry,
-and then with the agents that have come back to it so far, though every task goes on running. And a
-reading that suddenly lacks many tasks may be right, but is more often a sign of trouble: a second
-one tells.
+A master that was just elected lists no tasks before its agents have come back to it, though every
+task goes on running; until it has read its registry, it may list no agents either. And a reading
+that suddenly lacks many tasks may be right, but is more often a sign of trouble: a second one
+tells. What a master says outright, by an event of its stream, is believed.
 """
 
-import msgspec
+from collections.abc import Iterable
+from typing import TypeVar
 
-from pointsman.discovery.model import Cluster, Master, TaskKey
+import msgspec
+from immutables import Map
+
+from pointsman.discovery import fold as fold_
+from pointsman.discovery.model import Change, Cluster, Master, TaskKey, difference
+from pointsman.discovery.v1 import AgentAdded, Event
 
 RECOVERY = 600.0
 """Seconds that a new leader is given to hear of its agents (Mesos's agent_reregister_timeout)."""
@@ -22,64 +28,190 @@ MOST_SHARE = 0.3
 FEW = 10
 """Of so few tasks any number may."""
 
+V = TypeVar("V")
+
+_put = msgspec.structs.replace
+
 
 class Trust(msgspec.Struct, frozen=True):
-    """What is remembered between readings."""
+    """What is remembered of what was said."""
 
     cluster: Cluster | None = None
-    """What to believe; None before any reading could be."""
-    leader: tuple[Master | None, float] = (None, 0.0)
-    """Who led at the last reading, and when it was elected."""
+    """What to believe; None before anything could be."""
+    told: Cluster = Cluster()
+    """What the leader says by itself."""
     since: float = 0.0
-    """When it was first read, in seconds of a steady clock."""
-    waiting: int = 0
-    """Tasks that stand because the leader has not heard of their agents yet."""
+    """When this leader was first heard, in seconds of a steady clock."""
+    waiting: Map[str, frozenset[TaskKey]] = Map()
+    """By agent that the leader has not heard of yet: tasks that stand until it has."""
     doubted: frozenset[TaskKey] = frozenset()
     """Tasks that the last reading lacked, and that stand until another lacks them too."""
 
+    @property
+    def standing(self) -> int:
+        """How many tasks wait for their agents."""
+        return sum(map(len, self.waiting.values()))
 
-def believe(before: Trust, reading: Cluster, now: float) -> Trust:
-    """Return what to believe after a reading; ``now`` is in seconds of a steady clock.
+    @property
+    def deadline(self) -> float | None:
+        """When to look at the clock again (``settle``); None while nothing waits for it."""
+        if self.waiting or self.cluster is None:
+            return self.since + _patience(self.told)
+        return None
+
+
+def remember(cluster: Cluster) -> Trust:
+    """Return the trust to begin with when this is what was known at the end of the last run."""
+    # Its leader is no new one: what a reading of it lacks is gone.
+    return Trust(cluster, cluster, float("-inf"))
+
+
+def believe(before: Trust, reading: Cluster, now: float) -> tuple[Trust, Change]:
+    """Return what to believe after a whole reading; ``now`` is in seconds of a steady clock.
 
     Known tasks that the reading lacks stand while its leader has not heard of their agents, and,
     where they are many, until the next reading lacks them too. While nothing is known, a leader
     that has not heard of all its agents is not believed at all.
     """
-    leader = (reading.leader, reading.elected)
-    since = before.since if before.leader == leader else now
+    same = (before.told.leader, before.told.elected) == (reading.leader, reading.elected)
+    since = before.since if same else now
     recovering = now - since < _patience(reading)
     known = before.cluster
     if known is None:
-        return Trust(None if recovering else reading, leader, since)
-    missing = frozenset(known.tasks.keys() - reading.tasks.keys())
-    waiting: frozenset[TaskKey] = frozenset()
-    if recovering:
-        waiting = frozenset(k for k in missing if known.tasks[k].agent_id not in reading.agents)
-    doubted = missing - waiting
+        return _first(Trust(None, reading, since), recovering)
+    missing = _missing(known, reading)
+    waiting = _waiting(known, reading, missing) if recovering else Map[str, frozenset[TaskKey]]()
+    excused = {key for keys in waiting.values() for key in keys}
+    doubted = frozenset(key for key in missing if key not in excused)
     many = len(known.tasks) > FEW and len(doubted) > MOST_SHARE * len(known.tasks)
     if not many or doubted <= before.doubted:
         doubted = frozenset()
-    cluster = _with(reading, known, waiting | doubted)
-    return Trust(cluster, leader, since, len(waiting), doubted)
+    cluster = _with(reading, known, [*excused, *doubted], waiting)
+    return Trust(cluster, reading, since, waiting, doubted), difference(known, cluster)
 
 
-def _patience(reading: Cluster) -> float:
-    """Return how long a leader may take to know more than this reading, in seconds."""
-    if reading.recovering:
+def hear(before: Trust, event: Event) -> tuple[Trust, Change]:
+    """Return what to believe after an event; raises Transient as ``fold`` does."""
+    told, change = fold_.fold(before.told, event)
+    if before.cluster is None:
+        return _first(_put(before, told=told), _patience(told) > 0)
+    if not before.waiting and not before.doubted:
+        return _put(before, told=told, cluster=told), change
+    heard = change.tasks
+    cluster, change = fold_.fold(before.cluster, event)
+    heard |= change.tasks
+    waiting = before.waiting
+    if isinstance(event, AgentAdded) and event.agent.id in waiting:
+        # Its tasks were added before it; those that were not are no more.
+        left = [key for key in waiting[event.agent.id] if key not in told.tasks]
+        cluster, gone = fold_.without(cluster, left)
+        change |= gone
+        waiting = waiting.delete(event.agent.id)
+    for agent in change.agents:
+        if agent in waiting and agent not in cluster.agents:
+            waiting = waiting.delete(agent)
+    for key in heard:
+        if key in told.tasks or key not in cluster.tasks:
+            waiting = _heard_of(waiting, before.cluster, key)
+    doubted = before.doubted
+    if not doubted.isdisjoint(heard):
+        doubted -= heard
+    if not waiting and not doubted:
+        return _settled(Trust(cluster, told, before.since), change)
+    return Trust(cluster, told, before.since, waiting, doubted), change
+
+
+def settle(before: Trust, now: float) -> tuple[Trust, Change]:
+    """Return what to believe when time alone has passed."""
+    if before.deadline is None or now < before.deadline:
+        return before, fold_.NOTHING
+    if before.cluster is None:
+        return _first(before, recovering=False)
+    told, known = before.told, before.cluster
+    cluster = _with(told, known, [key for key in before.doubted if key in known.tasks], ())
+    return _put(before, cluster=cluster, waiting=Map()), difference(known, cluster)
+
+
+def led(before: Trust, masters: tuple[Master, ...]) -> tuple[Trust, Change]:
+    """Return the same with other masters to name."""
+    if before.cluster is None or before.cluster.masters == masters:
+        return _put(before, told=_put(before.told, masters=masters)), fold_.NOTHING
+    whole = before.cluster is before.told
+    told = _put(before.told, masters=masters)
+    cluster = told if whole else _put(before.cluster, masters=masters)
+    return _put(before, told=told, cluster=cluster), Change(rest=True)
+
+
+def _first(trust: Trust, recovering: bool) -> tuple[Trust, Change]:
+    """Believe a leader while nothing else is known, unless it has not heard of all its agents."""
+    if recovering:
+        return trust, fold_.NOTHING
+    return _put(trust, cluster=trust.told), difference(Cluster(), trust.told)
+
+
+def _settled(trust: Trust, change: Change) -> tuple[Trust, Change]:
+    """Believe the leader alone: what it says of tasks is all that is known by now."""
+    assert trust.cluster is not None
+    told = trust.told
+    beside = difference(_put(trust.cluster, tasks=told.tasks), told)
+    return _put(trust, cluster=told), change | beside
+
+
+def _patience(told: Cluster) -> float:
+    """Return how long a leader may take to know more than this, in seconds."""
+    if told.recovering:
         return RECOVERY
-    return 0.0 if reading.agents else REGISTRY
+    return 0.0 if told.agents else REGISTRY
 
 
-def _with(reading: Cluster, known: Cluster, standing: frozenset[TaskKey]) -> Cluster:
-    """Return a reading with some of the known tasks, their agents and frameworks."""
-    if not standing:
+def _missing(known: Cluster, reading: Cluster) -> list[TaskKey]:
+    if known.tasks is reading.tasks:
+        return []
+    return [key for key in known.tasks if key not in reading.tasks]
+
+
+def _waiting(
+    known: Cluster, reading: Cluster, missing: Iterable[TaskKey]
+) -> Map[str, frozenset[TaskKey]]:
+    """Return the known agents that may be there still, with their missing tasks."""
+    unread = not reading.recovering and not reading.agents
+    by_agent: dict[str, set[TaskKey]] = {
+        agent: set() for agent in known.agents if unread or agent in reading.recovering
+    }
+    for key in missing:
+        agent = known.tasks[key].agent_id
+        if agent in by_agent:
+            by_agent[agent].add(key)
+    return Map({agent: frozenset(keys) for agent, keys in by_agent.items()})
+
+
+def _heard_of(
+    waiting: Map[str, frozenset[TaskKey]], known: Cluster, key: TaskKey
+) -> Map[str, frozenset[TaskKey]]:
+    """Return what waits still when a task has been heard of; its agent comes after its tasks."""
+    agent = known.tasks[key].agent_id if key in known.tasks else ""
+    if key not in waiting.get(agent, ()):
+        return waiting
+    return waiting.set(agent, waiting[agent] - {key})
+
+
+def _with(
+    reading: Cluster, known: Cluster, standing: list[TaskKey], waiting: Iterable[str]
+) -> Cluster:
+    """Return a reading with some known tasks, their agents and frameworks, and further agents."""
+    agents = set(waiting)
+    if not standing and not agents:
         return reading
     tasks = {key: known.tasks[key] for key in standing}
-    agents = {t.agent_id: known.agents[t.agent_id] for t in tasks.values()}
-    frameworks = {t.framework_id: known.frameworks[t.framework_id] for t in tasks.values()}
-    return msgspec.structs.replace(
+    agents |= {t.agent_id for t in tasks.values()}
+    frameworks = {t.framework_id for t in tasks.values()}
+    return _put(
         reading,
-        tasks={**tasks, **reading.tasks},
-        agents={**agents, **reading.agents},
-        frameworks={**frameworks, **reading.frameworks},
+        tasks=reading.tasks.update(tasks),
+        agents=_completed(reading.agents, known.agents, agents),
+        frameworks=_completed(reading.frameworks, known.frameworks, frameworks),
     )
+
+
+def _completed(told: Map[str, V], known: Map[str, V], wanted: Iterable[str]) -> Map[str, V]:
+    return told.update({id_: known[id_] for id_ in wanted if id_ not in told and id_ in known})

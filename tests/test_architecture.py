@@ -20,9 +20,14 @@ MAY_IMPORT = {
 
 # The modules that may do I/O; all others are pure functions over values.
 DOES_IO = {
+    "discovery/access.py",
     "discovery/files.py",
     "discovery/master.py",
+    "discovery/pieces.py",
     "discovery/saved.py",
+    "discovery/statefile.py",
+    "discovery/stream.py",
+    "discovery/watch.py",
     "discovery/zookeeper.py",
     "dns/listening.py",
     "dns/tcp.py",

@@ -3,23 +3,26 @@
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from pointsman.config import Config, parse
+from pointsman.discovery.seen import Seen
+from pointsman.discovery.trust import Trust
 from pointsman.metrics import Metrics
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
 
 
-def keys() -> dict[str, object]:
-    """Return each key of the configuration with its default."""
-    found: dict[str, object] = {}
-    for name, value in msgspec.json.decode(msgspec.json.encode(Config())).items():
-        inner = value if isinstance(value, dict) else None
-        found |= {f"{name}.{k}": v for k, v in inner.items()} if inner else {name: value}
+def keys(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return each key of a table, with those of the tables in it, and its value."""
+    found: dict[str, Any] = {}
+    for name, value in table.items():
+        inner = isinstance(value, dict)
+        found |= keys(value, f"{prefix}{name}.") if inner else {f"{prefix}{name}": value}
     return found
 
 
@@ -30,12 +33,13 @@ def test_every_key_is_documented_with_its_default() -> None:
         re.MULTILINE,
     )
     documented = {key: msgspec.json.decode(default) for key, default in rows}
-    assert documented == {key: msgspec.to_builtins(value) for key, value in keys().items()}
+    assert documented == keys(msgspec.json.decode(msgspec.json.encode(Config())))
 
 
 def test_every_metric_is_documented() -> None:
     metrics = Metrics()
     metrics.count_dns(lambda: {"answered": 0})
+    metrics.count_discovery(lambda: (Seen(), Trust()))
     exported = set(re.findall(r"^# TYPE (\S+)", metrics.text().decode(), re.MULTILINE))
     text = (ROOT / "docs/metrics.md").read_text()
     assert set(re.findall(r"^\| `(pointsman_\w+)` \|", text, re.MULTILINE)) == exported

@@ -50,5 +50,5 @@ class Owned:
         """
         if memory == self.memory:
             return
-        files.replace(self._path, msgspec.json.encode(memory, order="sorted"))
+        files.replace(self._path, [msgspec.json.encode(memory, order="sorted")])
         self.memory = memory

@@ -61,6 +61,9 @@ def control(framework: "Framework", health: Path) -> type[http.server.BaseHTTPRe
             if kind == "apps":
                 framework.keep(urllib.parse.unquote(rest), json.loads(text))
                 self._reply({})
+            elif kind == "acknowledge":
+                framework.acknowledge(json.loads(text))
+                self._reply({})
             elif rest.endswith("/health"):
                 _force(health / urllib.parse.unquote(rest.removesuffix("/health")), text)
                 self._reply({})

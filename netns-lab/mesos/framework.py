@@ -17,6 +17,8 @@ Control, in JSON over HTTP on --control:
   DELETE /tasks/ID          end it
   PUT    /tasks/ID/health   true or false: what its executor reports from now on; null: what
                             its check says
+  PUT    /acknowledge       true or false: whether status updates are acknowledged; those held
+                            back are when it is true again
   GET    /apps              {id: {"instances": 3, "tasks": [...]}}
   PUT    /apps/ID           a task as above without "id", and "instances": run that many of it, on
                             the agents with the fewest; one that ends is replaced elsewhere;
@@ -71,6 +73,8 @@ class Framework:
         self._id_file = id_file
         self._stream = ""
         self._pending: list[Json] = []
+        self._held: list[Json] | None = None
+        """Acknowledgements held back; None while none are."""
         self._launched: Counter[str] = Counter()
         if id_file and id_file.exists():
             self.id = id_file.read_text().strip()
@@ -113,6 +117,13 @@ class Framework:
         with self.lock:
             self.apps[app] = self.apps.get(app, {"instances": 1}) | spec
         self._fill(app)
+
+    def acknowledge(self, on: bool) -> None:
+        """Acknowledge status updates from now on, or hold that back."""
+        with self.lock:
+            held, self._held = self._held or [], None if on else []
+        for kept in held:
+            self.call("ACKNOWLEDGE", acknowledge=kept)
 
     def teardown(self) -> None:
         """End the framework with all its tasks."""
@@ -224,7 +235,12 @@ class Framework:
             )
         if status.get("uuid"):
             kept = {k: status[k] for k in ("agent_id", "task_id", "uuid")}
-            self.call("ACKNOWLEDGE", acknowledge=kept)
+            with self.lock:
+                held = self._held
+                if held is not None:
+                    held.append(kept)
+            if held is None:
+                self.call("ACKNOWLEDGE", acknowledge=kept)
         if task["app"] in self.apps:
             # One that ended is replaced; one that comes back with its agent may be too many.
             self._fill(task["app"], avoid=task.get("agent", ""))

@@ -1,9 +1,10 @@
 """A real Mesos cluster: masters, agents, and the framework ``marathon``, as processes by name."""
 
+import base64
 import contextlib
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -33,14 +34,21 @@ class Cluster:
         masters: Sequence[Host],
         agents: Sequence[Host],
         zookeeper: Host | None = None,
+        credential: str = "",
     ) -> None:
-        """Several masters, an odd number, need a ZooKeeper to elect the one that leads."""
+        """Several masters, an odd number, need a ZooKeeper to elect the one that leads.
+
+        ``credential``, ``principal:secret``, is demanded of all who ask the masters.
+        """
         self.processes = processes
         self.masters = tuple(f"{master.address}:{mesos.MASTER_PORT}" for master in masters)
         """``HOST:PORT`` of each master."""
         self.agents = tuple(agents)
         self.zookeeper = f"{zookeeper.address}:{mesos.ZOOKEEPER_PORT}" if zookeeper else ""
         """``HOST:PORT`` of ZooKeeper."""
+        self._credential = credential
+        basic = base64.b64encode(credential.encode()).decode()
+        self._headers = {"Authorization": f"Basic {basic}"} if credential else {}
         self._masters = tuple(masters)
         self._zookeeper = zookeeper
         self._health = processes.folder / "health"
@@ -48,9 +56,7 @@ class Cluster:
     def up(self) -> None:
         """Start all of it."""
         if self._zookeeper:
-            one = self._zookeeper
-            command = mesos.zookeeper(one.address, self.processes.folder / one.name)
-            self.processes.start(one.name, command.argv, command.env, one.netns)
+            self.start(self._zookeeper.name)
             wait_for(self._zookeeper_answers, "ZooKeeper")
         for host in (*self._masters, *self.agents):
             self.start(host.name)
@@ -81,12 +87,19 @@ class Cluster:
         work = self.processes.folder / name
         zookeeper = f"zk://{self.zookeeper}/mesos" if self._zookeeper else ""
         hosts = {host.name: host for host in (*self._masters, *self.agents)}
+        if self._zookeeper:
+            hosts[self._zookeeper.name] = self._zookeeper
         host = self._masters[0] if name == "framework" else hosts[name]
-        if name == "framework":
+        if host is self._zookeeper:
+            command = mesos.zookeeper(host.address, work)
+        elif name == "framework":
             command = mesos.framework(host.address, work, self._health, ",".join(self.masters))
         elif host in self._masters:
             quorum = len(self._masters) // 2 + 1
-            command = mesos.master(host.address, work, zookeeper=zookeeper, quorum=quorum)
+            command = mesos.master(
+                host.address, work,
+                zookeeper=zookeeper, quorum=quorum, credential=self._credential,
+            )  # fmt: skip
         else:
             command = mesos.agent(host.address, work, self._health, zookeeper or self.masters[0])
         self.processes.start(name, command.argv, command.env, host.netns)
@@ -95,7 +108,8 @@ class Cluster:
         """Return the host of the leading master; raises LookupError while there is none."""
         for host, master in zip(self._masters, self.masters, strict=True):
             with contextlib.suppress(OSError):
-                if netns.ask(host.netns, master, "/metrics/snapshot")["master/elected"] == 1.0:
+                found = self._ask_master(host, master, "/metrics/snapshot")
+                if found["master/elected"] == 1.0:
                     return host
         raise LookupError("no master leads")
 
@@ -114,6 +128,25 @@ class Cluster:
     def launch(self, task_id: str, **spec: Any) -> None:
         """Start a task; the head of netns-lab/mesos/framework.py has the fields."""
         self.ask("/tasks", "POST", {"id": task_id, **spec})
+
+    def launch_many(self, specs: Sequence[Mapping[str, Any]]) -> None:
+        """Start many tasks; each has its ``id`` beside the fields of ``launch``."""
+        self.ask("/tasks", "POST", list(specs))
+
+    def acknowledge(self, on: bool) -> None:
+        """Let the framework acknowledge status updates, or hold that back from now on.
+
+        A master is told of only one update of a task that was not acknowledged.
+        """
+        self.ask("/acknowledge", "PUT", on)
+
+    def teardown(self) -> None:
+        """End the framework with all its tasks."""
+        self.ask("/teardown", "POST")
+
+    def retire(self, name: str) -> None:
+        """Let an agent end with its tasks and leave the cluster (SIGUSR1)."""
+        self.processes.stop(name, signal.SIGUSR1)
 
     def kill(self, task_id: str) -> None:
         """End a task through the framework."""
@@ -144,8 +177,25 @@ class Cluster:
         """Return the leading master's metrics; raises LookupError while none leads."""
         host = self.leader()
         address = f"{host.address}:{mesos.MASTER_PORT}"
-        found: dict[str, float] = netns.ask(host.netns, address, "/metrics/snapshot")
+        found: dict[str, float] = self._ask_master(host, address, "/metrics/snapshot")
         return found
+
+    def operator(self, call: str) -> Any:
+        """Return the answer of the leading master to a call of its operator API, GET_STATE say.
+
+        Raises OSError when it does not answer with 200, and LookupError while none leads.
+        """
+        host = self.leader()
+        address = f"{host.address}:{mesos.MASTER_PORT}"
+        return self._ask_master(host, address, "/api/v1", "POST", {"type": call})
+
+    def _ask_master(
+        self, host: Host, address: str, path: str, method: str = "GET", body: Any = None
+    ) -> Any:
+        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        return netns.ask(
+            host.netns, address, path, method, body, headers={**headers, **self._headers}
+        )
 
     def ask(self, path: str, method: str = "GET", body: Any = None) -> Any:
         """Ask the framework; raises OSError when it does not answer with 200."""

@@ -31,8 +31,14 @@ def python() -> str:
     return os.environ.get("LAB_PYTHON", sys.executable)
 
 
-def master(address: str, work: Path, *, zookeeper: str = "", quorum: int = 1) -> Command:
-    """Return the command of a master; ``zookeeper`` is ``zk://…``, "" for a master by itself."""
+def master(
+    address: str, work: Path, *, zookeeper: str = "", quorum: int = 1, credential: str = ""
+) -> Command:
+    """Return the command of a master.
+
+    ``zookeeper`` is ``zk://…``, "" for a master by itself; ``credential`` is
+    ``principal:secret``, which it then demands of all who ask.
+    """
     work.mkdir(parents=True, exist_ok=True)
     argv = [
         HOST, "master", f"--ip={address}", f"--port={MASTER_PORT}", f"--hostname={address}",
@@ -40,6 +46,15 @@ def master(address: str, work: Path, *, zookeeper: str = "", quorum: int = 1) ->
         # An agent that does not answer is unreachable after 2 s rather than 75.
         "--agent_ping_timeout=1secs", "--max_agent_ping_timeouts=2",
     ]  # fmt: skip
+    if credential:
+        principal, _, secret = credential.partition(":")
+        file = work / "credentials.json"
+        known = {"credentials": [{"principal": principal, "secret": secret}]}
+        file.write_text(json.dumps(known))
+        argv += [
+            "--authenticate_http_readonly", "--authenticate_http_readwrite",
+            f"--credentials={file}",
+        ]  # fmt: skip
     if zookeeper:
         argv += [f"--zk={zookeeper}", f"--quorum={quorum}", "--zk_session_timeout=3secs"]
     return Command(tuple(argv))

@@ -6,7 +6,7 @@ import http.client
 import json
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,23 +48,30 @@ def connect(name: str, address: str, port: int, timeout: float) -> socket.socket
 
 
 def request(
-    name: str, host: str, path: str, method: str = "GET", body: Any = None, timeout: float = 5.0
+    name: str,
+    host: str,
+    path: str,
+    method: str = "GET",
+    body: Any = None,
+    timeout: float = 5.0,
+    headers: Mapping[str, str] = {},
 ) -> tuple[int, bytes]:
     """Ask ``HOST:PORT`` over HTTP from inside a namespace; return status and body."""
     address, _, port = host.rpartition(":")
     connection = http.client.HTTPConnection(address, int(port), timeout=timeout)
     connection.sock = connect(name, address, int(port), timeout)
     try:
-        connection.request(method, path, None if body is None else json.dumps(body))
+        sent = None if body is None else json.dumps(body)
+        connection.request(method, path, sent, dict(headers))
         reply = connection.getresponse()
         return reply.status, reply.read()
     finally:
         connection.close()
 
 
-def ask(name: str, host: str, path: str, method: str = "GET", body: Any = None) -> Any:
+def ask(name: str, host: str, path: str, method: str = "GET", body: Any = None, **more: Any) -> Any:
     """Do the same; return the JSON of the answer. Raises OSError when it isn't 200."""
-    status, answer = request(name, host, path, method, body)
+    status, answer = request(name, host, path, method, body, **more)
     if status != 200:
         raise OSError(f"{method} http://{host}{path}: {status} {answer[:200]!r}")
     return json.loads(answer)

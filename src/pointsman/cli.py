@@ -65,11 +65,20 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(run=_check)
 
     show = commands.add_parser(
-        "show", help="print what a state file leads to; needs no root and no network"
+        "show", help="print what the cluster, or a state in a file, leads to; changes nothing"
     )
     show.add_argument("what", choices=["zone", "vips", "cluster", "notes"])
-    show.add_argument("--state", type=Path, required=True, help="body of a master's /state")
-    show.add_argument("--config", type=Path, help="configuration; the defaults without it")
+    show.add_argument(
+        "--state",
+        type=Path,
+        metavar="FILE",
+        help="a /state, a reply to GET_STATE or a recorded stream (default: ask the masters)",
+    )
+    show.add_argument(
+        "--config",
+        type=Path,
+        help=f"configuration (default: none with --state, else {DEFAULT})",
+    )
     show.add_argument("--json", action="store_true", help="for programs rather than people")
     show.set_defaults(run=_show)
 
@@ -111,12 +120,18 @@ def _check(options: argparse.Namespace) -> int:
 def _show(options: argparse.Namespace) -> int:
     from pointsman.show import show
 
-    config = load(options.config) if options.config else Config()
-    try:
-        body = options.state.read_bytes()
-    except OSError as error:
-        raise Fatal(f"{options.state}: {error.strerror}") from error
-    print(show(options.what, body, config, as_json=options.json), end="")
+    if options.state is None:
+        from pointsman.source import once
+
+        config = load(options.config or Path(DEFAULT))
+        log.set_up("warning")
+        cluster = asyncio.run(once(config.discovery))
+    else:
+        from pointsman.discovery.statefile import read
+
+        config = load(options.config) if options.config else Config()
+        cluster = read(options.state)
+    print(show(options.what, cluster, config, as_json=options.json), end="")
     return 0
 
 

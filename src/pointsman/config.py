@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from pointsman.discovery import text
+from pointsman.discovery import access, text
+from pointsman.discovery.access import Auth, Tls
 from pointsman.discovery.leader import parse_url
 from pointsman.vip.addresses import parse_range
 
@@ -35,13 +36,23 @@ class DiscoveryConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     masters: tuple[str, ...] = ()
     """``HOST:PORT`` of each Mesos master; any of them leads to the leader."""
     zookeeper: str = ""
-    """``zk://HOST:PORT[,HOST:PORT]/PATH``, where the masters elect their leader."""
+    """``zk://[USER:PASSWORD@]HOST:PORT[,HOST:PORT]/PATH``, where the masters elect their leader."""
+    zookeeper_credential_file: str = ""
+    """File with ``USER:PASSWORD`` for ZooKeeper, rather than in its URL."""
+    file: str = ""
+    """A state file in place of masters: a ``/state``, a ``GET_STATE`` or a recorded stream."""
     poll_interval: Seconds = 5.0
-    """Seconds from the end of one reading to the start of the next."""
+    """Seconds from one reading to the next, where the masters give no stream."""
+    resync_interval: Seconds = 600.0
+    """Seconds after which a stream is begun anew, and with it the whole state compared."""
     timeout: Seconds = 30.0
     """Seconds for one whole reading."""
     retry_max: Seconds = 15.0
     """Seconds between tries, at most, while no master answers."""
+    tls: Tls = Tls()
+    """HTTPS to the masters."""
+    auth: Auth = Auth()
+    """Who this is to the masters."""
 
 
 class DnsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -173,8 +184,12 @@ def _problems(config: Config) -> Iterator[str]:
             parse_url(config.discovery.zookeeper)
         except ValueError as error:
             yield f"discovery.zookeeper: {error}"
-    elif not config.discovery.masters:
+    elif not config.discovery.masters and not config.discovery.file:
         yield 'discovery.masters: is empty; name the masters, as in ["10.0.0.1:5050"]'
+    if config.discovery.file and (config.discovery.masters or config.discovery.zookeeper):
+        yield "discovery.file: is set beside masters; only one of them can be right"
+    for key, why in access.problems(config.discovery.tls, config.discovery.auth):
+        yield f"discovery.{key}: {why}"
     for at, master in enumerate(config.discovery.masters):
         yield from _endpoint(f"discovery.masters[{at}]", master, any_host=True)
     if len(set(config.discovery.masters)) != len(config.discovery.masters):

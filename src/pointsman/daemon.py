@@ -6,26 +6,20 @@ place: no query meets a half-built one, and a configuration that can't be used c
 
 import asyncio
 import logging
-import math
-import operator
 import signal
-import time
 from contextlib import suppress
 from pathlib import Path
 
-import aiohttp
 import msgspec
 
 from pointsman import log as log_
-from pointsman.config import Config, ConfigError, DiscoveryConfig, load
+from pointsman.config import Config, ConfigError, load
 from pointsman.discovery.backoff import delays
 from pointsman.discovery.errors import Fatal, Transient
-from pointsman.discovery.leader import parse_url
-from pointsman.discovery.master import MasterList
-from pointsman.discovery.model import Cluster, Master, Note
+from pointsman.discovery.model import Change, Cluster, Note
 from pointsman.discovery.saved import Saved
-from pointsman.discovery.trust import Trust, believe
-from pointsman.discovery.zookeeper import ZooKeeper
+from pointsman.discovery.seen import Seen
+from pointsman.discovery.trust import Trust, remember
 from pointsman.dns.answer import Counts
 from pointsman.generation import Generation
 from pointsman.http_server import HttpServer
@@ -33,6 +27,7 @@ from pointsman.listeners import Listeners
 from pointsman.metrics import Metrics
 from pointsman.node import nameservers, open_kernel
 from pointsman.notify import notify
+from pointsman.source import Source, check
 from pointsman.vip.wanted import Wanted
 from pointsman.worker import KernelWorker
 
@@ -55,10 +50,12 @@ class Daemon:
         self._http = HttpServer(self, self._metrics)
         self._generation: Generation | None = None
         self._saved = Saved(Path(config.state_dir) / "cluster")
-        self._trust = Trust()
+        self._seen = Seen()
+        self._source = Source(config.discovery, Trust(), self._take, self._seen)
+        self._following: asyncio.Timeout | None = None
         self._cluster: Cluster | None = None
+        self._change = Change()
         self._changed = asyncio.Event()
-        self._look = asyncio.Event()
         self._reconciling = asyncio.Lock()
         self._waiting_for = "no master has been read yet"
         self._signals: asyncio.Queue[signal.Signals] = asyncio.Queue()
@@ -96,12 +93,13 @@ class Daemon:
         for one in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(one, self._signals.put_nowait, one)
         self._metrics.count_dns(lambda: msgspec.structs.asdict(self._counts))
+        self._metrics.count_discovery(lambda: (self._seen, self._source.trust))
         try:
             await self._remember()
             await self._apply(self._config)
-            async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as group:
+            async with asyncio.TaskGroup() as group:
                 work = [
-                    group.create_task(self._watch(session), name="watch"),
+                    group.create_task(self._watch(), name="watch"),
                     group.create_task(self._follow(), name="follow"),
                     group.create_task(self._save(), name="save"),
                 ]
@@ -119,11 +117,10 @@ class Daemon:
 
     async def _remember(self) -> None:
         """Begin with the last good view of the run before, if there is one."""
-        cluster = await asyncio.to_thread(self._saved.load)
+        cluster, self._seen.heard = await asyncio.to_thread(self._saved.load)
         if cluster is not None:
             log.info("serving the last view of %d tasks until a master answers", len(cluster.tasks))
-            # Its leader is no new one: what a reading of it lacks is gone.
-            self._trust = Trust(cluster, (cluster.leader, cluster.elected), -math.inf)
+            self._source = Source(self._config.discovery, remember(cluster), self._take, self._seen)
             self._cluster = cluster
             self._changed.set()
 
@@ -170,6 +167,8 @@ class Daemon:
         Raises Fatal, and goes on as before, when something that it asks for can't be had, and
         Transient when the kernel can't follow it now.
         """
+        before_config = self._config
+        await asyncio.to_thread(check, config.discovery)
         kernel = KernelWorker(lambda: open_kernel(config)) if config.vip.enabled else None
         if kernel:
             await kernel.open()
@@ -189,102 +188,28 @@ class Daemon:
             if kernel:
                 await kernel.close()
             raise
-        self._look.set()
+        if self._following and before_config.discovery != config.discovery:
+            self._following.reschedule(asyncio.get_running_loop().time())
         log_.set_up(config.log.level)
         if before and before.kernel:
             await before.kernel.close()
             if not kernel:
                 log.warning("virtual servers stay as they are; `pointsman flush` removes them")
 
-    async def _watch(self, session: aiohttp.ClientSession) -> None:
-        """Read the cluster again and again, by the configuration that counts."""
+    async def _watch(self) -> None:
+        """Follow the cluster, by the configuration that counts."""
         while True:
             config = self._config.discovery
-            source = MasterList(config.masters, session, config.timeout)
-            zookeeper = self._zookeeper(config, source)
-            try:
-                await self._read(config, source)
-            finally:
-                if zookeeper:
-                    await asyncio.to_thread(zookeeper.close)
+            self._source = Source(config, self._source.trust, self._take, self._seen)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(None) as self._following:
+                    await self._source.run()
 
-    def _zookeeper(self, config: DiscoveryConfig, source: MasterList) -> ZooKeeper | None:
-        """Watch ZooKeeper, if there is one, and have what it says asked at once."""
-        if not config.zookeeper:
-            return None
-        loop = asyncio.get_running_loop()
-
-        def ask(masters: tuple[Master, ...]) -> None:
-            log.info("ZooKeeper names %s", ", ".join(map(str, masters)))
-            source.replace(map(str, masters))
-            self._look.set()
-
-        def told(masters: tuple[Master, ...]) -> None:
-            loop.call_soon_threadsafe(ask, masters)
-
-        found = ZooKeeper(parse_url(config.zookeeper), told)
-        found.start()
-        return found
-
-    async def _read(self, config: DiscoveryConfig, source: MasterList) -> None:
-        """Read until the configuration changes; what can't be read leaves the last good view."""
-        retries = delays(config.poll_interval, config.retry_max)
-        complaint = ""
-        while config == self._config.discovery:
-            self._look.clear()
-            try:
-                cluster = await source.read()
-            except Transient as error:
-                self._metrics.state_reads.labels("transient").inc()
-                if str(error) != complaint:
-                    stands = "; the last good view stands" if self._cluster else ""
-                    log.warning("%s%s", error, stands)
-                complaint = str(error)
-                await self._pause(next(retries))
-                continue
-            if complaint:
-                log.info("the masters answer again")
-                complaint = ""
-                retries = delays(config.poll_interval, config.retry_max)
-            self._metrics.state_reads.labels("ok").inc()
-            self._metrics.state_time.set(time.time())
-            await self._take(cluster)
-            await self._pause(config.poll_interval)
-
-    async def _pause(self, seconds: float) -> None:
-        """Wait, at most until there is a reason to look."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._look.wait()
-
-    async def _take(self, reading: Cluster) -> None:
-        """Make known to whom it concerns what is to be believed after a reading."""
-        before = self._trust
-        self._trust = await asyncio.to_thread(believe, before, reading, time.monotonic())
-        self._tell(before, self._trust)
-        cluster = self._trust.cluster
-        if cluster is None:
-            self._waiting_for = f"{reading.leader} leads, and has not heard of its agents yet"
-        elif not await asyncio.to_thread(operator.eq, before.cluster, cluster):
-            self._cluster = cluster
-            self._changed.set()
-
-    def _tell(self, before: Trust, after: Trust) -> None:
-        """Log and count what is new about a reading."""
-        self._metrics.standing.labels("agent").set(after.waiting)
-        self._metrics.standing.labels("doubt").set(len(after.doubted))
-        leader, _ = after.leader
-        if before.leader[0] != leader:
-            log.info("the leading master is %s", leader)
-        if after.waiting and not before.waiting:
-            log.warning(
-                "%s has not heard of all agents yet: %d tasks stand until it has",
-                *(leader, after.waiting),
-            )
-        if before.waiting and not after.waiting:
-            log.info("%s knows of all agents that are left", leader)
-        if after.doubted:
-            log.warning("%d tasks vanished at once: a second reading decides", len(after.doubted))
+    def _take(self, cluster: Cluster, change: Change) -> None:
+        """Have what changed followed."""
+        self._cluster = cluster
+        self._change |= change
+        self._changed.set()
 
     async def _follow(self) -> None:
         """Reconcile at each change, and with the kernel alone at least every check interval."""
@@ -296,12 +221,14 @@ class Daemon:
                     await self._changed.wait()
             whole = whole or not self._changed.is_set()
             self._changed.clear()
+            change, self._change = self._change, Change()
             wait = self._config.vip.check_interval
             try:
                 async with self._reconciling:
                     if self._cluster is None or self._generation is None:
                         continue
-                    await self._generation.reconciler.run_once(self._cluster, whole=whole)
+                    reconciler = self._generation.reconciler
+                    await reconciler.run_once(self._cluster, change, whole=whole)
             except Transient as error:
                 self._metrics.reconciles.labels("transient").inc()
                 log.warning("%s", error)

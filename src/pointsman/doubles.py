@@ -1,9 +1,13 @@
-"""Doubles of what Pointsman talks to, for tests: a master that says what it is told to."""
+"""Doubles of what Pointsman talks to, for tests: masters that say what they are told to."""
 
+import asyncio
 import http.server
+import json
 import threading
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
+
+from aiohttp import web
 
 
 class MasterDouble:
@@ -51,3 +55,103 @@ class MasterDouble:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+class OperatorDouble:
+    """A master with an operator API, in the caller's event loop, on a loopback address."""
+
+    def __init__(self, state: bytes, address: str = "127.0.0.1") -> None:
+        """``state`` is what it gives when asked: a reply to ``GET_STATE``."""
+        self.state = state
+        self.v0 = b"{}"
+        """What it gives at ``/state`` and, whatever is asked for there, at ``/tasks``."""
+        self.heartbeat = 15.0
+        self.elected = 1.5
+        self.refused: dict[str, int] = {}
+        """HTTP status by call or path, for what it does not answer: ``{"SUBSCRIBE": 405}``."""
+        self.asked: list[str] = []
+        self.headers: list[dict[str, str]] = []
+        self.address = ""
+        """``HOST:PORT``."""
+        self._host = address
+        self._streams: set[asyncio.Queue[bytes]] = set()
+        application = web.Application()
+        application.router.add_post("/api/v1", self._call)
+        application.router.add_get("/{path:state|tasks|state-summary}", self._get)
+        self._runner = web.AppRunner(application, shutdown_timeout=0.1)
+
+    @property
+    def streams(self) -> int:
+        """How many are subscribed."""
+        return len(self._streams)
+
+    def say(self, type_: str, **members: Any) -> None:
+        """Send an event to all that are subscribed."""
+        self.say_bytes(framed(json.dumps({"type": type_, **members}).encode()))
+
+    def say_bytes(self, chunk: bytes) -> None:
+        """Send these bytes, of any kind; none ends the streams."""
+        for stream in self._streams:
+            stream.put_nowait(chunk)
+
+    async def __aenter__(self) -> Self:
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._host, 0)
+        await site.start()
+        host, port = self._runner.addresses[0][:2]
+        self.address = f"{host}:{port}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.say_bytes(b"")
+        await self._runner.cleanup()
+
+    def _noted(self, what: str, request: web.Request) -> None:
+        self.asked.append(what)
+        self.headers.append(dict(request.headers))
+        if status := self.refused.get(what):
+            raise _refusal(status)
+
+    async def _get(self, request: web.Request) -> web.Response:
+        self._noted(request.match_info["path"], request)
+        return web.Response(body=self.v0)
+
+    async def _call(self, request: web.Request) -> web.StreamResponse:
+        call = (await request.json())["type"]
+        self._noted(call, request)
+        if call == "GET_MASTER":
+            info = {"pid": f"master@{self.address}"}
+            said = {"master_info": info, "elected_time": self.elected}
+            return web.json_response({"type": call, "get_master": said})
+        if call == "GET_STATE":
+            return web.Response(body=self.state)
+        return await self._stream(request)
+
+    async def _stream(self, request: web.Request) -> web.StreamResponse:
+        reply = web.StreamResponse()
+        await reply.prepare(request)
+        state = self.state.removeprefix(b'{"type":"GET_STATE","get_state":')[:-1]
+        first = (
+            b'{"type":"SUBSCRIBED","subscribed":{"get_state":%b,"heartbeat_interval_seconds":%g}}'
+        )
+        await reply.write(framed(first % (state, self.heartbeat)))
+        events: asyncio.Queue[bytes] = asyncio.Queue()
+        self._streams.add(events)
+        try:
+            while chunk := await events.get():
+                await reply.write(chunk)
+        finally:
+            self._streams.discard(events)
+        return reply
+
+
+def framed(record: bytes) -> bytes:
+    """Return a record in RecordIO."""
+    return b"%d\n%b" % (len(record), record)
+
+
+def _refusal(status: int) -> web.HTTPException:
+    class Refusal(web.HTTPException):
+        status_code = status
+
+    return Refusal(text="refused", headers={"WWW-Authenticate": "Basic"})

@@ -10,10 +10,18 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
-from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    InfoMetricFamily,
+    Metric,
+    SummaryMetricFamily,
+)
 from prometheus_client.registry import Collector
 
 from pointsman import __version__
+from pointsman.discovery.seen import Seen
+from pointsman.discovery.trust import Trust
 
 
 class Metrics:
@@ -29,24 +37,6 @@ class Metrics:
             registry=registry,
         )
         build.labels(__version__).set(1)
-        self.state_reads = Counter(
-            "pointsman_state_reads",
-            "Readings of the master's state, by result (ok, transient).",
-            ["result"],
-            registry=registry,
-        )
-        self.state_time = Gauge(
-            "pointsman_state_timestamp_seconds",
-            "When the state that is served was read, in seconds since 1970.",
-            registry=registry,
-        )
-        self.standing = Gauge(
-            "pointsman_tasks_standing",
-            "Tasks served though the last reading lacked them, by why: agent (it has not come back "
-            "to a new leader), doubt (too many vanished at once).",
-            ["why"],
-            registry=registry,
-        )
         self.tasks = Gauge("pointsman_tasks", "Tasks known, in any state.", registry=registry)
         self.agents = Gauge("pointsman_agents", "Agents known.", registry=registry)
         self.notes = Gauge(
@@ -92,6 +82,10 @@ class Metrics:
         """Export DNS counters, which are plain numbers in the server, at each scrape."""
         self.registry.register(_DnsCollector(counts))
 
+    def count_discovery(self, told: Callable[[], tuple[Seen, Trust]]) -> None:
+        """Export what happened while the cluster was followed."""
+        self.registry.register(_DiscoveryCollector(told))
+
     def text(self) -> bytes:
         """Return the metrics in the text format of Prometheus."""
         return generate_latest(self.registry)
@@ -111,3 +105,85 @@ class _DnsCollector(Collector):
 
     def describe(self) -> Iterable[Metric]:
         return ()
+
+
+class _DiscoveryCollector(Collector):
+    def __init__(self, told: Callable[[], tuple[Seen, Trust]]) -> None:
+        self._told = told
+
+    def collect(self) -> Iterator[Metric]:
+        seen, trust = self._told()
+        yield GaugeMetricFamily(
+            "pointsman_stream_up",
+            "Whether the master's stream of events is followed (1) or not (0).",
+            value=float(seen.mode == "stream"),
+        )
+        mode = InfoMetricFamily(
+            "pointsman_discovery",
+            "How the cluster is followed (stream, get_state, state, file; none while nothing "
+            "works) and who leads.",
+        )
+        mode.add_metric([], {"mode": seen.mode or "none", "leader": str(trust.told.leader or "")})
+        yield mode
+        yield GaugeMetricFamily(
+            "pointsman_view_stale",
+            "Whether what is served is an old view (1), as no master confirms it now.",
+            value=float(not seen.mode),
+        )
+        yield GaugeMetricFamily(
+            "pointsman_view_timestamp_seconds",
+            "When the view that is served was last confirmed, in seconds since 1970.",
+            value=seen.heard,
+        )
+        yield _by(
+            "pointsman_state_reads",
+            "Whole readings of the cluster's state, by mode; those of mode stream are its resyncs.",
+            "mode",
+            seen.readings,
+        )
+        yield CounterMetricFamily(
+            "pointsman_state_failures",
+            "Tries after which no master (or file) had given the state.",
+            value=seen.failures,
+        )
+        yield _by("pointsman_stream_events", "Events of the stream, by kind.", "kind", seen.events)
+        yield SummaryMetricFamily(
+            "pointsman_stream_lag_seconds",
+            "From a task's status update to its arrival here, by the clock of its executor.",
+            count_value=seen.lag_count,
+            sum_value=seen.lag_sum,
+        )
+        yield CounterMetricFamily(
+            "pointsman_stream_corrections",
+            "Tasks that a resync told otherwise than the stream before it.",
+            value=seen.corrected,
+        )
+        yield CounterMetricFamily(
+            "pointsman_task_questions",
+            "Questions to the master about single tasks that an event left unclear.",
+            value=seen.asked,
+        )
+        yield CounterMetricFamily(
+            "pointsman_guarded_reads",
+            "Readings that lacked too many tasks to be believed at once.",
+            value=seen.guarded,
+        )
+        standing = GaugeMetricFamily(
+            "pointsman_tasks_standing",
+            "Tasks served though the last reading lacked them, by why: agent (it has not come back "
+            "to a new leader), doubt (too many vanished at once).",
+            labels=["why"],
+        )
+        standing.add_metric(["agent"], trust.standing)
+        standing.add_metric(["doubt"], len(trust.doubted))
+        yield standing
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+
+def _by(name: str, help_: str, label: str, counts: Mapping[str, int]) -> Metric:
+    family = CounterMetricFamily(name, help_, labels=[label])
+    for value, count in sorted(counts.items()):
+        family.add_metric([value], count)
+    return family

@@ -16,6 +16,9 @@ from pointsman.vip.netlink import Ipvs
 from pointsman.vip.owned import Owned
 from pointsman.vip.sysctl import Sysctl
 
+ANYWHERE = ("192.0.2.1:9", "[2001:db8::1]:9")
+"""Addresses that only a default route leads to (RFC 5737, RFC 3849)."""
+
 _AF = {4: socket.AF_INET, 6: socket.AF_INET6}
 
 
@@ -41,6 +44,8 @@ def addresses(config: Config) -> dict[int, str]:
     hosts = config.discovery.masters
     if config.discovery.zookeeper:
         hosts = (*hosts, *parse_url(config.discovery.zookeeper).hosts.split(","))
+    if config.discovery.file:
+        hosts = ANYWHERE
     found = {family: facing(hosts, family) for family in (4, 6)}
     if own:
         found[6 if ":" in own else 4] = own

@@ -1,11 +1,22 @@
 """From a Cluster to all views of it: pure, and at a cost that follows what changed."""
 
-from collections.abc import Mapping
-from typing import TypeAlias
+from collections.abc import Iterable, Iterator
+from typing import TypeAlias, TypeVar
 
 import msgspec
+from immutables import Map, MapMutation
 
-from pointsman.discovery.model import Agent, Cluster, Framework, Note, Task
+from pointsman.discovery import details
+from pointsman.discovery.model import (
+    Agent,
+    Change,
+    Cluster,
+    Framework,
+    Note,
+    TaskKey,
+    Told,
+    difference,
+)
 from pointsman.dns.records import (
     NameRules,
     Record,
@@ -18,7 +29,12 @@ from pointsman.vip.addresses import Range
 from pointsman.vip.model import Settings
 from pointsman.vip.wanted import Backend, Wanted, backends, wanted
 
-Item: TypeAlias = Task | Agent | Framework | Cluster
+Key: TypeAlias = TaskKey | tuple[str, str] | str
+"""What a view is of: a task's key, ("agent", id), ("framework", id), or ``MASTERS``."""
+
+Item: TypeAlias = Told | Agent | Framework | Cluster
+
+MASTERS = "masters"
 
 
 class Rules(msgspec.Struct, frozen=True):
@@ -31,85 +47,160 @@ class Rules(msgspec.Struct, frozen=True):
     """False leaves all virtual servers out."""
 
 
-class Derived(msgspec.Struct, frozen=True):
+class Derived(msgspec.Struct, frozen=True, gc=False):
     """Views of one item of the cluster."""
 
-    records: tuple[Record, ...]
-    backends: tuple[Backend, ...]
-    notes: tuple[Note, ...]
+    records: tuple[Record, ...] = ()
+    backends: tuple[Backend, ...] = ()
+    notes: tuple[Note, ...] = ()
+    placed: bool = True
+    """False for a task whose agent or framework is not known yet."""
 
 
 class Views(msgspec.Struct, frozen=True):
     """All that is served for a Cluster."""
 
-    cluster: Cluster
-    derived: Mapping[object, Derived]
-    wanted: Wanted
-    removed: tuple[Record, ...]
+    cluster: Cluster = Cluster()
+    derived: Map[Key, Derived] = Map()
+    wanted: Wanted = Wanted()
+    removed: tuple[Record, ...] = ()
     """Records of the views before that are not of these."""
-    added: tuple[Record, ...]
-    notes: tuple[Note, ...] = ()
-    """What was left out, and why; sorted."""
+    added: tuple[Record, ...] = ()
+    noted: Map[Key, tuple[Note, ...]] = Map()
+    """What was left out of each item, where anything was."""
+    unplaced: Map[TaskKey, None] = Map()
+    """Tasks whose agent or framework is not known yet."""
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """What was left out, and why; sorted."""
+        own = (note for notes in self.noted.values() for note in notes)
+        return tuple(sorted({*self.cluster.notes, *own, *self.wanted.notes}))
 
 
-NOTHING = Views(Cluster(), {}, Wanted(), (), ())
+NOTHING = Views()
 
 
-def derive(cluster: Cluster, rules: Rules, before: Views = NOTHING) -> Views:
+def derive(
+    cluster: Cluster, rules: Rules, before: Views = NOTHING, change: Change | None = None
+) -> Views:
     """Return the views of a cluster; what did not change since ``before`` is taken from it.
 
-    ``before`` must have been derived by the same rules.
+    ``before`` must have been derived by the same rules. ``change`` is what may differ between
+    the two clusters; without it, they are compared.
     """
-    derived: dict[object, Derived] = {}
+    if change is None:
+        change = difference(before.cluster, cluster)
     removed: list[Record] = []
     added: list[Record] = []
-    changed = False
-    known = before.derived
-    old = _items(before.cluster)
-    for key, item in _items(cluster).items():
-        if old.get(key) == item and key in known:
-            derived[key] = known[key]
-            continue
-        mine = derived[key] = _derive(item, rules)
-        theirs = known.get(key, _NONE)
-        removed.extend(theirs.records)
-        added.extend(mine.records)
-        changed = changed or mine.backends != theirs.backends
-    for key in known.keys() - derived.keys():
-        removed.extend(known[key].records)
-        changed = changed or bool(known[key].backends)
-    table = before.wanted
-    if changed:
-        found = (backend for views in derived.values() for backend in views.backends)
-        table = wanted(found, rules.ranges, rules.settings)
-    own = (note for views in derived.values() for note in views.notes)
-    notes = tuple(sorted({*cluster.notes, *own, *table.notes}))
-    return Views(cluster, derived, table, tuple(removed), tuple(added), notes)
+    balanced = False
+    derived, noted = before.derived.mutate(), before.noted.mutate()
+    unplaced = before.unplaced.mutate()
+    tasks = change.tasks | _moved(cluster, before, change)
+    for key, item in _affected(cluster, before, change, tasks):
+        new = _derived(cluster, item, rules) if item is not None else _NOTHING
+        old = before.derived.get(key, _NOTHING)
+        removed.extend(old.records)
+        added.extend(new.records)
+        balanced = balanced or new.backends != old.backends
+        _set(derived, key, new, item is not None)
+        _set(noted, key, new.notes, bool(new.notes))
+    for key in tasks:
+        _set(unplaced, key, None, key in derived and not derived[key].placed)
+    views = Views(
+        cluster=cluster,
+        derived=derived.finish(),
+        wanted=before.wanted,
+        removed=tuple(removed),
+        added=tuple(added),
+        noted=noted.finish(),
+        unplaced=unplaced.finish(),
+    )
+    if not balanced:
+        return views
+    found = (backend for one in views.derived.values() for backend in one.backends)
+    return msgspec.structs.replace(views, wanted=wanted(found, rules.ranges, rules.settings))
 
 
-_NONE = Derived((), (), ())
+_NOTHING = Derived()
+
+_K = TypeVar("_K")
+_V = TypeVar("_V")
 
 
-def _items(cluster: Cluster) -> dict[object, Item]:
-    """Return everything that has views of its own, by a key that stays the same over changes."""
-    masters = Cluster(leader=cluster.leader, masters=cluster.masters)
-    items: dict[object, Item] = {"masters": masters} if cluster.leader else {}
-    items.update((("agent", a.id), a) for a in cluster.agents.values())
-    items.update((("framework", f.id), f) for f in cluster.frameworks.values())
-    items.update((task.key, task) for task in cluster.tasks.values())
-    return items
+def _set(mutation: MapMutation[_K, _V], key: _K, value: _V, there: bool) -> None:
+    """Put a key in its place, or leave none."""
+    if there:
+        mutation[key] = value
+    elif key in mutation:
+        del mutation[key]
 
 
-def _derive(item: Item, rules: Rules) -> Derived:
+def _affected(
+    cluster: Cluster, before: Views, change: Change, tasks: Iterable[TaskKey]
+) -> Iterator[tuple[Key, Item | None]]:
+    """Yield what is to be derived anew, by its key; None for what is no more."""
+    if change.rest or before is NOTHING:
+        yield MASTERS, Cluster(leader=cluster.leader, masters=cluster.masters)
+    for id_ in change.agents:
+        yield ("agent", id_), cluster.agents.get(id_)
+    for id_ in change.frameworks:
+        yield ("framework", id_), cluster.frameworks.get(id_)
+    for key in tasks:
+        yield key, cluster.tasks.get(key)
+
+
+def _moved(cluster: Cluster, before: Views, change: Change) -> set[TaskKey]:
+    """Return the tasks whose agent's address or whose framework's name is another now."""
+    old = before.cluster
+    agents = {a for a in change.agents if _address(old, a) != _address(cluster, a)}
+    frameworks = {f for f in change.frameworks if _name(old, f) != _name(cluster, f)}
+    if not agents and not frameworks:
+        return set()
+    new = not any(a in old.agents for a in agents) and not any(
+        f in old.frameworks for f in frameworks
+    )
+    # Tasks of what was not known until now are among those without a place: the rest need no look.
+    keys: Iterable[TaskKey] = before.unplaced if new else cluster.tasks
+    return {
+        key
+        for key in keys
+        if (task := cluster.tasks.get(key)) is not None
+        and (task.agent_id in agents or task.framework_id in frameworks)
+    }
+
+
+def _address(cluster: Cluster, agent: str) -> str | None:
+    return cluster.agents[agent].address if agent in cluster.agents else None
+
+
+def _name(cluster: Cluster, framework: str) -> str | None:
+    return cluster.frameworks[framework].name if framework in cluster.frameworks else None
+
+
+def _derived(cluster: Cluster, item: Item, rules: Rules) -> Derived:
     match item:
-        case Task():
-            records, notes = task_records(item, rules.names)
-            found, more = backends(item) if rules.balance else ((), ())
-            return Derived(records, found, (*notes, *more))
+        case Told():
+            return _of_task(cluster, item, rules)
         case Agent():
-            return Derived(agent_records(item, rules.names), (), ())
+            return Derived(agent_records(item, rules.names))
         case Framework():
             records, notes = framework_records(item, rules.names)
             return Derived(records, (), notes)
         case Cluster():
-            return Derived(master_records(item, rules.names), (), ())
+            return Derived(master_records(item, rules.names))
+
+
+def _of_task(cluster: Cluster, told: Told, rules: Rules) -> Derived:
+    framework, agent = cluster.frameworks.get(told.framework_id), cluster.agents.get(told.agent_id)
+    if framework is None or agent is None:
+        lacks = f"framework {told.framework_id}" if framework is None else f"agent {told.agent_id}"
+        note = Note(f"task {told.id}", f"its {lacks} is not known")
+        return Derived(notes=(note,), placed=False)
+    try:
+        task = details.task(told, framework.name, agent.address)
+    except ValueError as error:
+        return Derived(notes=(Note(f"task {told.id} of {framework.name}", str(error)),))
+    records, notes = task_records(task, rules.names)
+    found, more = backends(task) if rules.balance else ((), ())
+    return Derived(records, found, (*notes, *more))

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from pointsman.discovery.errors import Transient
-from pointsman.discovery.model import Cluster
+from pointsman.discovery.model import Change, Cluster
 from pointsman.dns.answer import Responder
 from pointsman.dns.records import Record, address_records
 from pointsman.dns.zone import Zone
@@ -53,14 +53,17 @@ class Reconciler:
         self._metrics = metrics
         self._complaint = ""
 
-    async def run_once(self, cluster: Cluster, *, whole: bool) -> None:
+    async def run_once(
+        self, cluster: Cluster, change: Change | None = None, *, whole: bool
+    ) -> None:
         """Bring names and kernel to this cluster; ``whole`` looks after settings and rules as well.
 
-        Raises Transient when the kernel can't follow. What could be published then is; the next
-        run does the rest.
+        ``change`` is what may differ from the cluster of the last run; None for anything. Raises
+        Transient when the kernel can't follow: what could be published then is, and the next run
+        does the rest.
         """
         started = time.perf_counter()
-        views = await asyncio.to_thread(derive, cluster, self._rules, self.views)
+        views = await asyncio.to_thread(derive, cluster, self._rules, self.views, change)
         self.views = views
         await self._update(self._names, views.removed, views.added)
         self._names.loaded = True

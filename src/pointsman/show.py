@@ -6,24 +6,37 @@ from typing import Any
 import msgspec
 
 from pointsman.config import Config
-from pointsman.discovery import state
+from pointsman.discovery import details
+from pointsman.discovery.model import Cluster, Task
 from pointsman.dns.records import Record, address_records
 from pointsman.pipeline import Views, derive
 from pointsman.rules import rules, vip_apex
 from pointsman.vip.model import Protocol
 
+IN_TABLE = {
+    "agents": ("id", "address", "hostname", "attributes", "region", "zone"),
+    "tasks": ("id", "framework", "state", "healthy", "agent", "network", "addresses", "ports"),
+}
+"""Columns for people, where JSON has more than fits."""
 
-def show(what: str, body: bytes, config: Config, *, as_json: bool) -> str:
-    """Return the text of one view (``zone``, ``vips``, ``cluster``, ``notes``) of a state's body.
 
-    Raises Transient when the body is no state.
-    """
-    views = derive(state.read(body), rules(config))
+def show(what: str, of: Cluster, config: Config, *, as_json: bool) -> str:
+    """Return the text of one view of a cluster: ``zone``, ``vips``, ``cluster`` or ``notes``."""
+    views = derive(of, rules(config))
     value = {"zone": zone, "vips": vips, "cluster": cluster, "notes": notes}[what](views, config)
     if as_json:
         return msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n"
-    (rows,) = value.values()
-    return _table(rows)
+    tables = {name: rows for name, rows in value.items() if isinstance(rows, list)}
+    if len(tables) == 1:
+        return _table(*tables.values())
+    return "\n".join(_section(name, content) for name, content in value.items())
+
+
+def _section(name: str, content: Any) -> str:
+    if not content or not isinstance(content, list) or not isinstance(content[0], dict):
+        return f"{name}: {_text(content)}\n"
+    columns = IN_TABLE.get(name, tuple(content[0]))
+    return f"{name}:\n{_table([{k: row[k] for k in columns} for row in content])}"
 
 
 def zone(views: Views, config: Config) -> dict[str, Any]:
@@ -70,20 +83,49 @@ def vips(views: Views, config: Config) -> dict[str, Any]:
 
 
 def cluster(views: Views, _: Config) -> dict[str, Any]:
-    """Return all tasks, sorted by framework and id."""
+    """Return what is known of the cluster: leader, agents, frameworks and tasks, sorted."""
+    known = views.cluster
     return {
-        "tasks": [
+        "leader": str(known.leader) if known.leader else None,
+        "masters": [str(master) for master in known.masters],
+        "agents": [
             {
-                "id": t.id,
-                "framework": t.framework,
-                "state": t.state,
-                "healthy": t.healthy,
-                "agent": t.agent,
-                "addresses": t.addresses,
-                "ports": t.ports,
+                "id": a.id,
+                "address": a.address,
+                "port": a.port,
+                "hostname": a.hostname,
+                "attributes": dict(a.attributes),
+                "region": a.region,
+                "zone": a.zone,
             }
-            for _, t in sorted(views.cluster.tasks.items())
-        ]
+            for _, a in sorted(known.agents.items())
+        ],
+        "frameworks": [
+            {"id": f.id, "name": f.name, "address": f.address, "active": f.active}
+            for _, f in sorted(known.frameworks.items())
+        ],
+        "tasks": [_task(t) for t in sorted(details.tasks(known), key=lambda t: t.key)],
+    }
+
+
+def _task(task: Task) -> dict[str, Any]:
+    info = task.discovery
+    return {
+        "id": task.id,
+        "name": task.name,
+        "framework": task.framework,
+        "framework_id": task.framework_id,
+        "agent": task.agent,
+        "state": task.state,
+        "healthy": task.healthy,
+        "health_checked": task.checked,
+        "network": task.network,
+        "networks": task.networks,
+        "addresses": task.addresses,
+        "ports": task.ports,
+        "port_mappings": [msgspec.to_builtins(mapping) for mapping in task.mappings],
+        "labels": [list(label) for label in task.labels],
+        "discovery": None if info is None else msgspec.to_builtins(info),
     }
 
 
@@ -116,6 +158,8 @@ def _table(rows: list[dict[str, Any]]) -> str:
 
 
 def _text(value: Any) -> str:
-    if value is None:
+    if value in (None, "", (), []):
         return "-"
+    if isinstance(value, dict):
+        return ",".join(f"{k}={v}" for k, v in value.items()) or "-"
     return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -8,12 +8,17 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from pointsman.discovery import v0
+from pointsman.discovery.access import Access, Auth, Tls
 from pointsman.discovery.errors import Transient
-from pointsman.discovery.master import MasterList
+from pointsman.discovery.listing import gather
+from pointsman.discovery.master import Masters, Refused
 from pointsman.discovery.model import Cluster, Master
+from pointsman.doubles import OperatorDouble
 
 DATA = Path(__file__).parents[1] / "data/mesos"
 REFUSED = "127.0.0.1:1"
+NOBODY = Access(Tls(), Auth())
 
 
 def address_of(server: asyncio.Server) -> str:
@@ -60,7 +65,12 @@ def redirect(to: str) -> Replay:
 
 async def read(*masters: str, timeout: float = 5.0) -> Cluster:
     async with aiohttp.ClientSession() as session:
-        return await MasterList(masters, session, timeout).read()
+        return await state(Masters(masters, session, NOBODY, timeout))
+
+
+async def state(masters: Masters) -> Cluster:
+    _, document = await masters.document("/state")
+    return gather([v0.read(b"".join(document))])
 
 
 def test_the_leader_is_read() -> None:
@@ -70,7 +80,6 @@ def test_the_leader_is_read() -> None:
             cluster = await read(address)
         assert len(cluster.tasks) == 5
         assert leader.asked == ["/state"]
-        assert cluster.masters == (Master("127.0.0.1", int(address.rpartition(":")[2])),)
 
     asyncio.run(test())
 
@@ -109,8 +118,8 @@ def test_the_master_that_answered_is_asked_first_the_next_time() -> None:
             captured("running").running() as leader,
             aiohttp.ClientSession() as session,
         ):
-            masters = MasterList([first, leader], session, 5.0)
-            one, two = await masters.read(), await masters.read()
+            masters = Masters([first, leader], session, NOBODY, 5.0)
+            one, two = await state(masters), await state(masters)
         assert len(booting.asked) == 1
         assert one == two
 
@@ -145,6 +154,75 @@ def test_when_none_leads_the_error_says_what_each_answered() -> None:
                 await read(one, two, REFUSED)
         for words in (f"{one} answered 503 No leader elected", f"{two} answered 404", REFUSED):
             assert words in str(error.value)
+
+    asyncio.run(test())
+
+
+def test_masters_given_by_address_are_known_in_a_stable_order() -> None:
+    async def test() -> None:
+        async with aiohttp.ClientSession() as session:
+            masters = Masters(["10.0.0.2:5050", "m1.example:5050"], session, NOBODY, 5.0)
+            assert masters.known == (Master("10.0.0.2", 5050),)
+            masters.replace(["10.0.0.3:5050", "10.0.0.1:5050"])
+            assert list(masters.known) == [Master("10.0.0.1", 5050), Master("10.0.0.3", 5050)]
+
+    asyncio.run(test())
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        ("error-unknown-call", Refused),
+        ("auth-401-api", Refused),
+        ("booting", Refused),
+        ("no-leader", Transient),
+        ("paused-leader-GET_STATE-503", Transient),
+    ],
+)
+def test_what_a_master_does_not_know_is_told_from_what_it_can_not_say_now(
+    answer: str, kind: type[Transient]
+) -> None:
+    async def test() -> None:
+        async with captured(answer).running() as address, aiohttp.ClientSession() as session:
+            with pytest.raises(Transient) as error:
+                await Masters([address], session, NOBODY, 5.0).document("/api/v1", b"{}")
+            assert type(error.value) is kind
+
+    asyncio.run(test())
+
+
+def test_a_call_is_redirected_like_a_question() -> None:
+    async def test() -> None:
+        async with (
+            OperatorDouble(b"{}") as leader,
+            redirect(leader.address).running() as follower,
+            aiohttp.ClientSession() as session,
+        ):
+            masters = Masters([follower], session, NOBODY, 5.0)
+            address, _ = await masters.document("/api/v1", b'{"type":"GET_STATE"}')
+            assert address == leader.address
+            assert leader.asked == ["GET_STATE"]
+            assert leader.headers[0]["Accept-Encoding"] == "identity"
+
+    asyncio.run(test())
+
+
+def test_a_secret_that_was_changed_is_read_again_when_it_is_refused(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("old\n")
+    access = Access(Tls(), Auth(principal="ops", secret_file=str(secret)))
+
+    async def test() -> None:
+        async with OperatorDouble(b"{}") as leader, aiohttp.ClientSession() as session:
+            masters = Masters([leader.address], session, access, 5.0)
+            await masters.document("/state")
+            secret.write_text("new\n")
+            leader.refused = {"state": 401}
+            with pytest.raises(Refused, match="401"):
+                await masters.document("/state")
+            assert [h["Authorization"] for h in leader.headers] == [
+                "Basic b3BzOm9sZA==", "Basic b3BzOm9sZA==", "Basic b3BzOm5ldw==",
+            ]  # fmt: skip
 
     asyncio.run(test())
 

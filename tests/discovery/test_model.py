@@ -1,7 +1,6 @@
-import msgspec
 import pytest
 
-from pointsman.discovery.model import Cluster, Note
+from pointsman.discovery.model import Change, Note, difference
 from pointsman.testing import cluster, task
 
 
@@ -15,12 +14,22 @@ def test_values_do_not_change() -> None:
         task().state = "TASK_LOST"  # type: ignore[misc]
 
 
-def test_a_cluster_survives_being_written_and_read() -> None:
-    # What one node keeps on disk, or hands to another, must come back equal.
-    before = cluster(task("web.1"), task("web.2", healthy=False))
-    plain = msgspec.to_builtins(before.tasks, str_keys=False)
-    assert msgspec.convert(plain, dict[tuple[str, str], type(task())]) == before.tasks  # type: ignore[misc]
-    assert isinstance(before, Cluster)
+def test_a_change_names_what_differs_and_nothing_else() -> None:
+    before = cluster(task("web.1"), task("web.2"))
+    after = cluster(task("web.1"), task("web.2", healthy=False), task("web.3"))
+    change = difference(before, after)
+    assert change == Change(tasks=frozenset({("F1", "web.2"), ("F1", "web.3")}))
+    assert str(change) == "2 tasks, 0 agents, 0 frameworks"
+    assert difference(before, before) == Change()
+    assert not difference(before, cluster(task("web.1"), task("web.2")))
+
+
+def test_changes_add_up() -> None:
+    one = Change(tasks=frozenset({("F1", "a")}), rest=True)
+    two = Change(tasks=frozenset({("F1", "b")}), agents=frozenset({"S1"}))
+    both = frozenset({("F1", "a"), ("F1", "b")})
+    assert one | two == Change(tasks=both, agents=frozenset({"S1"}), rest=True)
+    assert one | Change() == one
 
 
 def test_a_note_reads_as_a_sentence() -> None:

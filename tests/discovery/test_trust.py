@@ -1,9 +1,22 @@
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Raw
 
-from pointsman.discovery.model import Agent, Cluster, Master, Task
-from pointsman.discovery.trust import MOST_SHARE, RECOVERY, REGISTRY, Trust, believe
-from pointsman.testing import AGENT, FRAMEWORK, cluster, task
+from pointsman.discovery import v1
+from pointsman.discovery.fold import fold
+from pointsman.discovery.model import Agent, Change, Cluster, Master, Task, difference
+from pointsman.discovery.trust import (
+    MOST_SHARE,
+    RECOVERY,
+    REGISTRY,
+    Trust,
+    hear,
+    led,
+    remember,
+    settle,
+)
+from pointsman.discovery.trust import believe as believe_
+from pointsman.testing import AGENT, FRAMEWORK, cluster, task, told
 
 OTHER = Agent("S2", "10.0.0.12", 5051)
 NEW = Master("10.0.0.2", 5050)
@@ -12,6 +25,13 @@ NEW = Master("10.0.0.2", 5050)
 def ids(trust: Trust) -> set[str]:
     assert trust.cluster is not None
     return {t.id for t in trust.cluster.tasks.values()}
+
+
+def believe(before: Trust, reading: Cluster, now: float) -> Trust:
+    """Believe a reading; what is said to differ by it must be what does."""
+    after, change = believe_(before, reading, now)
+    assert change == difference(before.cluster or Cluster(), after.cluster or Cluster())
+    return after
 
 
 def believing(*readings: Cluster, start: float = 0.0) -> Trust:
@@ -30,9 +50,14 @@ EMPTY = Cluster(leader=NEW, elected=7.0)
 """What a new leader says before it has read its registry."""
 
 
-def recovering(*tasks: Task, agents: tuple[Agent, ...] = (), count: int = 1) -> Cluster:
-    """Return what it says then: some agents are back, so many are not."""
-    return cluster(*tasks, agents=agents, leader=NEW, elected=7.0, recovering=count)
+def recovering(*tasks: Task, agents: tuple[Agent, ...] = ()) -> Cluster:
+    """Return what it says then: some agents are back, the others of its registry are not."""
+    others = frozenset((AGENT.id, OTHER.id)) - {agent.id for agent in agents}
+    return cluster(*tasks, agents=agents, leader=NEW, elected=7.0, recovering=others)
+
+
+def recovered(*tasks: Task, agents: tuple[Agent, ...] = (AGENT,)) -> Cluster:
+    return cluster(*tasks, agents=agents, leader=NEW, elected=7.0)
 
 
 def test_the_first_reading_is_believed() -> None:
@@ -59,7 +84,7 @@ def test_a_task_that_ends_is_gone_with_the_next_reading() -> None:
 def test_a_new_leader_that_knows_of_nothing_takes_nothing_away() -> None:
     trust = believing(cluster(task("web.1")), EMPTY, EMPTY)
     assert ids(trust) == {"web.1"}
-    assert trust.waiting == 1
+    assert trust.standing == 1
     assert trust.cluster is not None
     assert trust.cluster.leader == NEW
     assert trust.cluster.agents[AGENT.id] == AGENT
@@ -76,15 +101,15 @@ def test_what_an_agent_that_is_back_lacks_is_gone() -> None:
     before = cluster(task("web.1"), task("web.2"), task("job.1", OTHER), agents=(AGENT, OTHER))
     trust = believing(before, EMPTY, recovering(task("web.1"), agents=(AGENT,)))
     assert ids(trust) == {"web.1", "job.1"}
-    assert trust.waiting == 1
+    assert trust.standing == 1
 
 
 def test_what_a_leader_that_has_recovered_lacks_is_gone() -> None:
     before = cluster(task("web.1"), task("job.1", OTHER), agents=(AGENT, OTHER))
-    done = recovering(task("web.1"), agents=(AGENT,), count=0)
+    done = recovered(task("web.1"))
     trust = believing(before, EMPTY, done)
     assert ids(trust) == {"web.1"}
-    assert trust.waiting == 0
+    assert trust.standing == 0
 
 
 def test_a_new_leader_is_not_waited_for_for_ever() -> None:
@@ -122,13 +147,13 @@ readings = st.builds(
     lambda count, other, elected, leader, recovering: cluster(
         *many(count), *([task("job.1", OTHER)] if other else []),
         agents=(AGENT, OTHER) if other else (AGENT,), elected=elected, leader=leader,
-        recovering=recovering,
+        recovering=frozenset(recovering),
     ),
     st.integers(0, 30),
     st.booleans(),
     st.sampled_from([1.0, 2.0]),
     st.sampled_from([cluster().leader, NEW]),
-    st.sampled_from([0, 1]),
+    st.sampled_from([(), (OTHER.id,), (AGENT.id, OTHER.id)]),
 )  # fmt: skip
 
 
@@ -139,7 +164,7 @@ def test_what_is_read_is_always_believed_and_what_is_missing_goes_in_the_end(
     trust = believing(*given_)
     last = given_[-1]
     if trust.cluster is not None:
-        assert last.tasks.items() <= trust.cluster.tasks.items()
+        assert all(trust.cluster.tasks.get(key) == task for key, task in last.tasks.items())
     for now in (RECOVERY + 20, RECOVERY + 21):
         trust = believe(trust, last, now)
     assert trust.cluster == last
@@ -152,5 +177,137 @@ def test_one_reading_never_takes_more_than_the_share(given_: list[Cluster]) -> N
         before, doubted = trust.cluster, trust.doubted
         trust = believe(trust, reading, float(now))
         if before is not None and trust.cluster is not None and len(before.tasks) > 10:
-            gone = before.tasks.keys() - trust.cluster.tasks.keys()
+            gone = set(before.tasks) - set(trust.cluster.tasks)
             assert gone <= doubted or len(gone) <= MOST_SHARE * len(before.tasks)
+
+
+def hears(trust: Trust, *events: v1.Event) -> Trust:
+    """Hear events; what is said to differ by each must be what does."""
+    for event in events:
+        before = trust.cluster or Cluster()
+        trust, change = hear(trust, event)
+        assert difference(before, trust.cluster or Cluster()) == change
+    return trust
+
+
+def ended(of: Task, state: str = "TASK_KILLED") -> v1.TaskUpdated:
+    return v1.TaskUpdated(of.key, state, Raw(b"{}"))
+
+
+WEB1, WEB2, JOB = task("web.1"), task("web.2"), task("job.1", OTHER)
+KNOWN = cluster(WEB1, WEB2, JOB, agents=(AGENT, OTHER))
+
+
+def test_what_a_stream_says_is_believed_at_once() -> None:
+    trust = hears(believing(cluster(*many(20))), *map(ended, many(15)))
+    assert len(ids(trust)) == 5
+
+
+def test_an_agent_that_comes_back_on_the_stream_settles_its_own_tasks() -> None:
+    trust = believing(KNOWN, recovering())
+    assert trust.standing == 3
+    back = hears(trust, v1.TaskAdded(told(WEB1)))
+    assert (ids(back), back.standing) == ({"web.1", "web.2", "job.1"}, 2)
+    back = hears(back, v1.AgentAdded(AGENT))
+    assert (ids(back), back.standing) == ({"web.1", "job.1"}, 1)
+    back = hears(back, v1.TaskAdded(told(JOB)), v1.AgentAdded(OTHER))
+    assert (ids(back), back.standing) == ({"web.1", "job.1"}, 0)
+    assert back.cluster is back.told
+
+
+def test_an_agent_stands_while_its_tasks_are_back_before_it() -> None:
+    trust = believing(KNOWN, recovering())
+    for one in (WEB1, WEB2, JOB):
+        trust = hears(trust, v1.TaskAdded(told(one)))
+        assert trust.cluster is not None
+        assert set(trust.cluster.agents) == {AGENT.id, OTHER.id}
+    assert hears(trust, v1.AgentAdded(AGENT)).waiting
+
+
+def test_an_agent_without_tasks_stands_too() -> None:
+    trust = believing(cluster(WEB1, agents=(AGENT, OTHER)), recovering())
+    assert trust.cluster is not None
+    assert set(trust.cluster.agents) == {AGENT.id, OTHER.id}
+    trust = hears(trust, v1.AgentRemoved(OTHER.id))
+    assert trust.cluster is not None
+    assert set(trust.cluster.agents) == {AGENT.id}
+
+
+def test_a_standing_task_that_the_master_ends_is_gone() -> None:
+    trust = hears(believing(KNOWN, recovering()), ended(JOB, "TASK_GONE"))
+    assert (ids(trust), trust.standing) == ({"web.1", "web.2"}, 2)
+
+
+def test_a_leader_that_was_not_believed_is_when_its_last_agent_is_back() -> None:
+    trust = believing(recovering())
+    assert trust.cluster is None
+    trust = hears(trust, v1.TaskAdded(told(WEB1)), v1.AgentAdded(AGENT))
+    assert trust.cluster is None
+    assert ids(hears(trust, v1.AgentAdded(OTHER))) == {"web.1"}
+
+
+def test_time_alone_ends_the_waiting() -> None:
+    trust = believing(KNOWN, recovering(), start=100.0)
+    end = 101.0 + RECOVERY
+    assert trust.deadline == end
+    assert settle(trust, end - 1) == (trust, Change())
+    after, change = settle(trust, end)
+    assert (ids(after), after.standing, after.deadline) == (set(), 0, None)
+    assert trust.cluster is not None
+    assert change == difference(trust.cluster, after.cluster or Cluster())
+
+
+def test_time_alone_lets_a_first_leader_be_believed() -> None:
+    trust = believing(recovering(WEB1, agents=(AGENT,)))
+    assert trust.deadline == RECOVERY
+    after, _ = settle(trust, RECOVERY)
+    assert ids(after) == {"web.1"}
+
+
+def test_a_doubted_task_that_is_told_of_again_is_doubted_no_more() -> None:
+    trust = believing(cluster(*many(20)), cluster(*many(10)))
+    assert len(trust.doubted) == 10
+    one = many(20)[15]
+    trust = hears(trust, v1.TaskAdded(told(one)))
+    assert len(trust.doubted) == 9
+    assert len(ids(believe(trust, cluster(*many(10), one), 2.0))) == 11
+
+
+def test_what_was_remembered_is_believed_like_a_reading() -> None:
+    trust = remember(KNOWN)
+    assert ids(believe(trust, cluster(WEB1, agents=(AGENT, OTHER)), 0.0)) == {"web.1"}
+    assert ids(believe(remember(KNOWN), EMPTY, 0.0)) == {"web.1", "web.2", "job.1"}
+
+
+def test_masters_are_told_of_beside_what_they_say() -> None:
+    trust, change = led(believing(KNOWN), (NEW,))
+    assert change == Change(rest=True)
+    assert trust.cluster is not None
+    assert trust.cluster.masters == trust.told.masters == (NEW,)
+    assert led(trust, (NEW,))[1] == Change()
+    waiting, _ = led(believing(KNOWN, EMPTY), (NEW,))
+    assert (ids(waiting), waiting.standing) == ({"web.1", "web.2", "job.1"}, 3)
+
+
+@given(st.permutations([WEB1, WEB2, JOB]), st.sets(st.sampled_from([WEB1, WEB2, JOB])))
+def test_no_task_is_missing_while_agents_come_back_in_any_order(
+    order: list[Task], alive: set[Task]
+) -> None:
+    trust = believing(KNOWN, recovering())
+    agents = list(dict.fromkeys(AGENT if t.agent_id == AGENT.id else OTHER for t in order))
+    for agent in agents:
+        for one in order:
+            if one in alive and one.agent_id == agent.id:
+                trust = hears(trust, v1.TaskAdded(told(one)))
+                assert {t.id for t in alive} <= ids(trust)
+        trust = hears(trust, v1.AgentAdded(agent))
+        assert {t.id for t in alive} <= ids(trust)
+    assert ids(trust) == {t.id for t in alive}
+
+
+def test_without_anything_standing_the_master_alone_is_believed() -> None:
+    trust = believing(KNOWN)
+    for event in (ended(WEB1), v1.AgentRemoved(OTHER.id), v1.TaskAdded(told(WEB1))):
+        expected, _ = fold(trust.told, event)
+        trust = hears(trust, event)
+        assert trust.cluster == trust.told == expected

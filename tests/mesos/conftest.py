@@ -35,8 +35,15 @@ def elected() -> Iterator[Cluster]:
         yield started
 
 
+@pytest.fixture
+def guarded() -> Iterator[Cluster]:
+    """Give one master that demands ``ops:s3cret`` of all who ask, two agents, and the framework."""
+    with _running("127.0.24", masters=1, credential="ops:s3cret") as started:
+        yield started
+
+
 @contextmanager
-def _running(network: str, masters: int) -> Iterator[Cluster]:
+def _running(network: str, masters: int, credential: str = "") -> Iterator[Cluster]:
     if not Path(mesos.HOST).exists():
         pytest.fail("no Mesos is built here; netns-lab/mesos/build builds it")
     # Not pytest's folder: the path of an agent's unix socket has room for some 100 bytes.
@@ -46,6 +53,7 @@ def _running(network: str, masters: int) -> Iterator[Cluster]:
         [Host(f"master{n}", f"{network}.{n}") for n in range(1, masters + 1)],
         [Host(f"agent{n}", f"{network}.{10 + n}") for n in (1, 2)],
         Host("zookeeper", f"{network}.9") if masters > 1 else None,
+        credential,
     )
     try:
         cluster.up()

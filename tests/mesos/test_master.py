@@ -9,9 +9,11 @@ import aiohttp
 
 from pointlab.cluster import Cluster
 from pointlab.process import wait_for
-from pointsman.discovery import model
+from pointsman.discovery import details, model, v0
+from pointsman.discovery.access import Access, Auth, Tls
 from pointsman.discovery.errors import Transient
-from pointsman.discovery.master import MasterList
+from pointsman.discovery.listing import gather
+from pointsman.discovery.master import Masters
 from pointsman.discovery.trust import Trust, believe
 from pointsman.dns.records import NameRules
 from pointsman.pipeline import Rules, derive
@@ -25,7 +27,9 @@ def read(*masters: str) -> model.Cluster | None:
 
     async def once() -> model.Cluster:
         async with aiohttp.ClientSession() as session:
-            return await MasterList(masters, session, 5.0).read()
+            asked = Masters(masters, session, Access(Tls(), Auth()), 5.0)
+            _, document = await asked.document("/state")
+            return gather([v0.read(b"".join(document))])
 
     try:
         return asyncio.run(once())
@@ -36,7 +40,7 @@ def read(*masters: str) -> model.Cluster | None:
 def tasks(cluster: Cluster) -> dict[str, model.Task]:
     found = read(*cluster.masters)
     assert found is not None
-    return {task.id: task for task in found.tasks.values()}
+    return {task.id: task for task in details.tasks(found)}
 
 
 def shop() -> dict[str, Any]:
@@ -53,7 +57,7 @@ def test_a_task_is_there_with_all_its_parts_until_it_is_killed(cluster: Cluster)
     found = read(*cluster.masters)
 
     assert found is not None
-    (shop1,) = (task for task in found.tasks.values() if task.id == "shop.1")
+    (shop1,) = (task for task in details.tasks(found) if task.id == "shop.1")
     assert (shop1.state, shop1.framework) == ("TASK_RUNNING", "marathon")
     assert shop1.agent in {agent.address for agent in cluster.agents}
     assert shop1.discovery is not None
@@ -95,7 +99,7 @@ def test_no_task_vanishes_while_a_master_is_restarted(cluster: Cluster) -> None:
         reading = read(*cluster.masters)
         if reading is not None:
             empty += not reading.tasks
-            trust = believe(trust, reading, time.monotonic())
+            trust, _ = believe(trust, reading, time.monotonic())
             assert trust.cluster is not None
             assert "stays.1" in {task.id for task in trust.cluster.tasks.values()}
         return trust

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from pointsman.config import Config
+from pointsman.discovery.statefile import read
 from pointsman.show import show
 
 TESTS = Path(__file__).parents[1]
-STATE = (TESTS / "data/mesos/running-state.json").read_bytes()
+STATE = read(TESTS / "data/mesos/running-state.json")
 
 
 @pytest.mark.parametrize("what", ["zone", "vips"])
