@@ -41,7 +41,7 @@ and requests under way. Half the lifetime is the most, lest a short token be ren
 RETRY = 60.0
 """Seconds until a login is tried again that failed while the token at hand was still good."""
 
-Token = Annotated[str, msgspec.Meta(pattern=r"\A[!-~]+\Z")]  # nothing that could end a header
+Word = Annotated[str, msgspec.Meta(pattern=r"\A[!-~]+\Z")]  # it can end no header and no log line
 Endpoint = Annotated[str, msgspec.Meta(pattern=r"\Ahttps?://[^\s@/?#]+(/[^\s@?#]*)?\Z")]
 
 
@@ -129,7 +129,7 @@ class Secret:
 class Account(msgspec.Struct, frozen=True):
     """A DC/OS service account, as in the JSON that DC/OS tells to keep."""
 
-    uid: str
+    uid: Word
     private_key: RSAPrivateKey
     login_endpoint: Endpoint
     scheme: Annotated[str, msgspec.Meta(pattern=r"\ARS256\Z")]
@@ -144,10 +144,7 @@ class Identity(msgspec.Struct, frozen=True):
 
 
 class _Reply(msgspec.Struct, frozen=True):
-    token: Token
-
-    def __repr__(self) -> str:
-        return "_Reply()"
+    token: Word
 
 
 class _Held(msgspec.Struct, frozen=True):
@@ -167,7 +164,7 @@ def read_secrets(auth: Auth, environ: Mapping[str, str]) -> Identity:
     if auth.token_file or auth.token_env:
         where, token = _read(auth, "token", environ)
         try:
-            return Identity(Secret(f"Bearer {msgspec.convert(token, Token)}"))
+            return Identity(Secret(f"Bearer {msgspec.convert(token, Word)}"))
         except msgspec.ValidationError:
             raise Transient(f"{where}: is not one word of ASCII, as a token is") from None
     if auth.service_account_file or auth.service_account_env:
@@ -300,7 +297,7 @@ class Access:
             raise Transient(f"{login}: no answer in {LOGIN_TIMEOUT:g} s") from None
         except OSError as error:
             raise Transient(f"{login}: {error}") from None
-        except aiohttp.ClientError as error:
+        except (aiohttp.ClientError, ValueError) as error:  # ValueError: a host that is none
             # Its text may quote what was answered, and so a token.
             raise Transient(f"{login}: {type(error).__name__}") from None
         if status != 200:
@@ -323,19 +320,14 @@ def _lifetime(token: str, now: float) -> float:
 
 def _read(auth: Auth, kind: str, environ: Mapping[str, str]) -> tuple[str, str]:
     """Return where a secret stands, for people, and the secret."""
-    file: str = getattr(auth, f"{kind}_file")
-    variable: str = getattr(auth, f"{kind}_env")
-    if file:
-        where = f"discovery.auth.{kind}_file: {file}"
-        found = _bytes(where, file)
-    else:
-        where = f"discovery.auth.{kind}_env: {variable}"
-        if variable not in environ:
-            raise Transient(f"{where}: is not set")
-        found = os.fsencode(environ[variable])
+    file, variable = getattr(auth, f"{kind}_file"), getattr(auth, f"{kind}_env")
+    where = f"discovery.auth.{kind}_" + (f"file: {file}" if file else f"env: {variable}")
     try:
+        found = _bytes(where, file) if file else os.fsencode(environ[variable])
         text = found.decode().rstrip("\r\n")
-    except UnicodeDecodeError:
+    except KeyError:
+        raise Transient(f"{where}: is not set") from None
+    except UnicodeError:
         raise Transient(f"{where}: is not UTF-8 text") from None
     if not text:
         raise Transient(f"{where}: is empty")
@@ -382,8 +374,8 @@ def _context(tls: Tls) -> SSLContext:
             # Without a password OpenSSL asks for one on the terminal.
             context.load_cert_chain(tls.certificate, tls.key, password="")
         except OSError as error:
-            fit = isinstance(error, SSLError) and error.reason == "KEY_VALUES_MISMATCH"
-            why = "do not belong together" if fit else "are damaged, or the key has a passphrase"
+            unlike = isinstance(error, SSLError) and error.reason == "KEY_VALUES_MISMATCH"
+            why = "do not belong together" if unlike else "are damaged, or the key has a passphrase"
             where = f"discovery.tls.certificate: {tls.certificate} and {tls.key}"
             raise Transient(f"{where} {why}") from error
     return context

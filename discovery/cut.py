@@ -16,6 +16,9 @@ from pointsman.discovery.errors import Transient
 MOST = 1 << 20
 """Bytes of a piece, at most; a single member may be larger."""
 
+EMPTY: dict[str, Any] = {"get_tasks": {}, "get_frameworks": {}, "get_agents": {}}
+"""What a state of the operator API has at least."""
+
 _Members = dict[str, Raw]
 
 _members = msgspec.json.Decoder(_Members)
@@ -76,7 +79,7 @@ def _cut_v1(state: _Members, most: int, wrapped: Callable[[Any], Any]) -> Iterat
     yield _encode(wrapped(rest))
     for name, listed in lists.items():
         for bundle in _bundles(listed, most):
-            yield _encode(_reply({name: {large[name]: bundle}}))
+            yield _encode(_reply({**EMPTY, name: {large[name]: bundle}}))
 
 
 def _without(members: _Members, *names: str) -> _Members:

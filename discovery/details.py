@@ -196,7 +196,7 @@ def updated(told: Told, state: str, status: Raw) -> Told:
     ``Master::updateTask``). Raises msgspec.DecodeError when the status is none.
     """
     new = _state.decode(status).state
-    statuses = list(_status_list.decode(told.statuses) or ())
+    statuses: list[Raw] = list(_status_list.decode(told.statuses) or ())
     if statuses and _state.decode(statuses[-1]).state == new:
         statuses.pop()
     statuses.append(status)

@@ -133,7 +133,7 @@ class Masters:
         if reply.status == 401 and self._access.refused():
             reply.close()
             reply = await self._once(address, path, call, timeout)
-        if reply.status != 401:
+        if reply.status == 200:
             self._access.accepted()
         return reply
 
@@ -157,7 +157,7 @@ class Masters:
                 )
         except TimeoutError as error:
             raise Transient(f"{address} did not answer in time") from error
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, UnicodeError) as error:  # a name that can't be one
             raise Transient(f"{address}: {error}") from error
 
 

@@ -14,7 +14,7 @@ from immutables import Map
 
 from pointsman.discovery import fold as fold_
 from pointsman.discovery.model import Change, Cluster, Master, TaskKey, difference
-from pointsman.discovery.v1 import AgentAdded, Event
+from pointsman.discovery.v1 import AgentAdded, Event, FrameworkChanged, TaskAdded, Unreadable
 
 RECOVERY = 600.0
 """Seconds that a new leader is given to hear of its agents (Mesos's agent_reregister_timeout)."""
@@ -46,6 +46,8 @@ class Trust(msgspec.Struct, frozen=True):
     """By agent that the leader has not heard of yet: tasks that stand until it has."""
     doubted: frozenset[TaskKey] = frozenset()
     """Tasks that the last reading lacked, and that stand until another lacks them too."""
+    returning: str = ""
+    """The agent that the last events brought back: they may go on with its tasks."""
 
     @property
     def standing(self) -> int:
@@ -70,8 +72,8 @@ def believe(before: Trust, reading: Cluster, now: float) -> tuple[Trust, Change]
     """Return what to believe after a whole reading; ``now`` is in seconds of a steady clock.
 
     Known tasks that the reading lacks stand while its leader has not heard of their agents, and,
-    where they are many, until the next reading lacks them too. While nothing is known, a leader
-    that has not heard of all its agents is not believed at all.
+    where they are many or new parts of it can't be read, until the next reading lacks them too.
+    While nothing is known, a leader that has not heard of all its agents is not believed at all.
     """
     same = (before.told.leader, before.told.elected) == (reading.leader, reading.elected)
     since = before.since if same else now
@@ -84,7 +86,8 @@ def believe(before: Trust, reading: Cluster, now: float) -> tuple[Trust, Change]
     excused = {key for keys in waiting.values() for key in keys}
     doubted = frozenset(key for key in missing if key not in excused)
     many = len(known.tasks) > FEW and len(doubted) > MOST_SHARE * len(known.tasks)
-    if not many or doubted <= before.doubted:
+    unread = not set(reading.notes) <= set(known.notes)
+    if not (many or unread) or doubted <= before.doubted:
         doubted = frozenset()
     cluster = _with(reading, known, [*excused, *doubted], waiting)
     return Trust(cluster, reading, since, waiting, doubted), difference(known, cluster)
@@ -93,32 +96,48 @@ def believe(before: Trust, reading: Cluster, now: float) -> tuple[Trust, Change]
 def hear(before: Trust, event: Event) -> tuple[Trust, Change]:
     """Return what to believe after an event; raises Transient as ``fold`` does."""
     told, change = fold_.fold(before.told, event)
+    returning = _returning(before, event)
     if before.cluster is None:
-        return _first(_put(before, told=told), _patience(told) > 0)
+        trust = _put(before, told=told, returning=returning)
+        return _first(trust, bool(returning) or _patience(told) > 0)
     if not before.waiting and not before.doubted:
         return _put(before, told=told, cluster=told), change
     heard = change.tasks
     cluster, change = fold_.fold(before.cluster, event)
     heard |= change.tasks
     waiting = before.waiting
-    if isinstance(event, AgentAdded) and event.agent.id in waiting:
-        # Its tasks were added before it; those that were not are no more.
-        left = [key for key in waiting[event.agent.id] if key not in told.tasks]
+    if before.returning != returning:
+        left = [key for key in waiting.get(before.returning, ()) if key not in told.tasks]
         cluster, gone = fold_.without(cluster, left)
         change |= gone
-        waiting = waiting.delete(event.agent.id)
+        waiting = _without(waiting, before.returning)
     for agent in change.agents:
-        if agent in waiting and agent not in cluster.agents:
-            waiting = waiting.delete(agent)
+        if agent not in cluster.agents:
+            waiting = _without(waiting, agent)
     for key in heard:
         if key in told.tasks or key not in cluster.tasks:
             waiting = _heard_of(waiting, before.cluster, key)
     doubted = before.doubted
     if not doubted.isdisjoint(heard):
         doubted -= heard
-    if not waiting and not doubted:
-        return _settled(Trust(cluster, told, before.since), change)
-    return Trust(cluster, told, before.since, waiting, doubted), change
+    trust = Trust(cluster, told, before.since, waiting, doubted, returning)
+    return (trust, change) if waiting or doubted else _settled(trust, change)
+
+
+def _returning(before: Trust, event: Event) -> str:
+    """Return the agent that is coming back with this event, "" when none is.
+
+    A master adds an agent and all its tasks at once, the tasks first or last; the first agent
+    of a framework brings that with it. Any other event says that it is done.
+    """
+    match event:
+        case AgentAdded(agent) if agent.id in before.waiting or agent.id in before.told.recovering:
+            return agent.id
+        case TaskAdded(task) if task.agent_id == before.returning:
+            return before.returning
+        case FrameworkChanged() | Unreadable():
+            return before.returning
+    return ""
 
 
 def settle(before: Trust, now: float) -> tuple[Trust, Change]:
@@ -185,10 +204,14 @@ def _waiting(
     return Map({agent: frozenset(keys) for agent, keys in by_agent.items()})
 
 
+def _without(waiting: Map[str, frozenset[TaskKey]], agent: str) -> Map[str, frozenset[TaskKey]]:
+    return waiting.delete(agent) if agent in waiting else waiting
+
+
 def _heard_of(
     waiting: Map[str, frozenset[TaskKey]], known: Cluster, key: TaskKey
 ) -> Map[str, frozenset[TaskKey]]:
-    """Return what waits still when a task has been heard of; its agent comes after its tasks."""
+    """Return what waits still when a task has been heard of; its agent may not have been yet."""
     agent = known.tasks[key].agent_id if key in known.tasks else ""
     if key not in waiting.get(agent, ()):
         return waiting

@@ -92,13 +92,15 @@ class _Agents(msgspec.Struct, frozen=True, gc=False):
 
 
 class _State(msgspec.Struct, frozen=True, gc=False):
-    get_tasks: _Tasks = _Tasks()
-    get_frameworks: _Frameworks = _Frameworks()
-    get_agents: _Agents = _Agents()
+    """A master leaves empty lists out, as it likes, but none of these."""
+
+    get_tasks: _Tasks
+    get_frameworks: _Frameworks
+    get_agents: _Agents
 
 
 class _Subscribed(msgspec.Struct, frozen=True, gc=False):
-    get_state: _State = _State()
+    get_state: _State
     heartbeat_interval_seconds: float = 15.0
 
 

@@ -25,6 +25,7 @@ from pointsman.discovery.listing import Listing, gather
 from pointsman.discovery.master import Masters, Refused
 from pointsman.discovery.model import ENDED, Change, Cluster, Master, TaskKey
 from pointsman.discovery.pieces import pieces
+from pointsman.discovery.questions import Questions
 from pointsman.discovery.seen import Seen
 from pointsman.discovery.stream import Stream
 from pointsman.discovery.trust import Trust
@@ -40,8 +41,11 @@ PATIENCE = 2
 """Streams that may break before they began until another mode is tried."""
 CONFIRM = 5.0
 """Seconds until a reading that lacked many tasks is checked by another."""
-ASK, MOST_ASK = 0.2, 10.0
-"""Seconds until a master is asked about a task that an event left unclear: the least, the most."""
+STARTING = "TASK_STARTING"
+STUCK = 12.0
+"""Seconds in this state after which a master is asked about a task. It tells of the next state only
+when the framework has acknowledged this one, though by then it knows of it: the agent repeats an
+update after ten seconds, with the latest state beside it."""
 
 _put = msgspec.structs.replace
 
@@ -76,12 +80,14 @@ class Watch:
         self._upgrade = 0.0
         self._look = asyncio.Event()
         self._following: asyncio.Timeout | None = None
-        self._unclear = asyncio.Queue[TaskKey]()
+        self._elected: Master | None = None
+        self._questions = Questions(self._ask)
         self._unbegun = 0
 
     def elected(self, masters: Sequence[Master]) -> None:
         """Follow the first of these, of which the others are candidates, from now on."""
         self._masters.replace(map(str, masters))
+        self._elected = masters[0]
         if self._seen.mode == STREAM and self.trust.told.leader == masters[0]:
             self._tell(*trust.led(self.trust, self._masters.known))
             return
@@ -180,10 +186,15 @@ class Watch:
         async with self._masters.asking(OPERATOR, _call("SUBSCRIBE")) as (address, reply):
             stream = Stream(address, reply.content, self._pace.timeout)
             change = await self._begin(stream, address)
-            asking = asyncio.create_task(self._clear_up(change), name="clear up")
+            asking = asyncio.create_task(self._questions.run(), name="questions")
+            for key in await asyncio.to_thread(_unsettled, self.trust.told, change):
+                self._questions.put(key)
             wait = CONFIRM if self.trust.doubted else self._pace.resync * random.uniform(0.8, 1.2)
             try:
                 async with asyncio.timeout(wait) as self._following:
+                    if self._elected not in (None, self.trust.told.leader):
+                        self._elected = None
+                        self._again(0)  # it was elected while this stream began
                     async for event in stream.events():
                         self._hear(event)
             except TimeoutError:
@@ -216,7 +227,9 @@ class Watch:
             self._seen.lag_count += 1
         self._tell(*trust.hear(self.trust, event))
         if key := fold.unclear(self.trust.told, event):
-            self._unclear.put_nowait(key)
+            self._questions.put(key)
+        elif isinstance(event, v1.TaskUpdated) and event.state == STARTING:
+            self._questions.put(event.key, STUCK)
         if isinstance(event, v1.FrameworkChanged) and not event.framework.address:
             self._again(CONFIRM)  # where its scheduler is, no event tells
         self._settle()
@@ -226,24 +239,10 @@ class Watch:
         if self._following:
             self._following.reschedule(asyncio.get_running_loop().time() + seconds)
 
-    async def _clear_up(self, new: Change) -> None:
-        """Ask about each task that is new or that an event left unclear, until it is clear."""
-        for key in await asyncio.to_thread(_unsettled, self.trust.told, new):
-            self._unclear.put_nowait(key)
-        while True:
-            waiting = {await self._unclear.get()}
-            for delay in delays(ASK, MOST_ASK):
-                await asyncio.sleep(delay)
-                while not self._unclear.empty():
-                    waiting.add(self._unclear.get_nowait())
-                waiting = {key for key in waiting if await self._is_unclear(key)}
-                if not waiting:
-                    break
-
-    async def _is_unclear(self, key: TaskKey) -> bool:
-        """Ask the master about a task; tell whether it should be asked again."""
+    async def _ask(self, key: TaskKey) -> bool:
+        """Ask the master about a task that is unclear; tell whether it still is."""
         known = self.trust.told.tasks.get(key)
-        if known is not None and details.settled(known):
+        if known is not None and known.state != STARTING and details.settled(known):
             return False
         self._seen.asked += 1
         query = urlencode({"framework_id": key[0], "task_id": key[1]})
@@ -258,7 +257,7 @@ class Watch:
             return False
         if self.trust.told.tasks.get(key) is known:  # nothing newer came in the meantime
             self._tell(*trust.hear(self.trust, v1.TaskAdded(found)))
-        return not details.settled(found)
+        return found.state == STARTING or not details.settled(found)
 
     # What both lead to.
 

@@ -24,6 +24,7 @@ DOES_IO = {
     "discovery/files.py",
     "discovery/master.py",
     "discovery/pieces.py",
+    "discovery/questions.py",
     "discovery/saved.py",
     "discovery/statefile.py",
     "discovery/stream.py",

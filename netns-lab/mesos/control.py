@@ -40,8 +40,7 @@ def control(framework: "Framework", health: Path) -> type[http.server.BaseHTTPRe
             text = self._body()
             if self.path == "/tasks":
                 specs = json.loads(text)
-                for spec in specs if isinstance(specs, list) else [specs]:
-                    framework.launch(spec)
+                framework.launch(specs if isinstance(specs, list) else [specs])
                 self._reply({})
             elif self.path in ("/teardown", "/quit"):
                 if self.path == "/teardown":
@@ -52,7 +51,8 @@ def control(framework: "Framework", health: Path) -> type[http.server.BaseHTTPRe
                 self._reply(None)
 
         def do_DELETE(self) -> None:
-            framework.kill(urllib.parse.unquote(self.path.removeprefix("/tasks/")))
+            one = urllib.parse.unquote(self.path.removeprefix("/tasks").lstrip("/"))
+            framework.kill([one] if one else json.loads(self._body()))
             self._reply({})
 
         def do_PUT(self) -> None:

@@ -11,6 +11,7 @@ import contextlib
 import http.client
 import json
 import os
+import queue
 import signal
 import socket
 import subprocess
@@ -39,76 +40,77 @@ PATIENCE = 60.0
 CHECKED = "REASON_TASK_HEALTH_CHECK_STATUS_UPDATED"
 
 
-class NoProcess:
-    """In place of the process of a task without a command: thousands of them cost little."""
-
-    def __init__(self) -> None:
-        self._over = threading.Event()
-
-    def poll(self) -> int | None:
-        """Return the exit code once it has ended."""
-        return -signal.SIGTERM if self._over.is_set() else None
-
-    def wait(self) -> int:
-        """Wait for its end and return the exit code."""
-        self._over.wait()
-        return -signal.SIGTERM
-
-    def end(self) -> None:
-        """End it."""
-        self._over.set()
-
-
 class Running:
-    """A task that runs."""
+    """A task from its launch to its end; one without a command has no process."""
 
-    def __init__(self, info: Json, process: "subprocess.Popen[bytes] | NoProcess") -> None:
+    def __init__(self, info: Json) -> None:
         self.info = info
-        self.process = process
+        self.id: str = info["task_id"]["value"]
+        self.check: Json | None = info.get("health_check")
+        self.command: Json = info.get("command", {})
+        self.process: subprocess.Popen[bytes] | None = None
         self.killed = False
+        self.told = False
+        """Whether the agent was told that it runs."""
+        self.healthy: bool | None = None
+        """What was reported last."""
+        self._lock = threading.Lock()
+
+    def start(self) -> None:
+        """Start its process, unless it was ended before."""
+        variables = self.command.get("environment", {}).get("variables", [])
+        env = os.environ | {v["name"]: v.get("value", "") for v in variables} | {"TASK": self.id}
+        argv = ["/bin/sh", "-c", self.command["value"]]
+        with self._lock:
+            if not self.killed:
+                self.process = subprocess.Popen(argv, env=env, start_new_session=True)
 
     def end(self, grace: float = 3.0) -> None:
         """End it: SIGTERM, then SIGKILL after the grace."""
-        self.killed = True
-        if isinstance(self.process, NoProcess):
-            self.process.end()
-        else:
-            threading.Thread(target=self._end, args=(self.process, grace), daemon=True).start()
+        with self._lock:
+            self.killed = True
+            if self.process:
+                threading.Thread(target=_end, args=(self.process, grace), daemon=True).start()
 
-    @staticmethod
-    def _end(process: "subprocess.Popen[bytes]", grace: float) -> None:
-        for number, wait in ((signal.SIGTERM, grace), (signal.SIGKILL, 1.0)):
-            with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
-                os.killpg(process.pid, number)
-                process.wait(wait)
-                return
+
+def _end(process: "subprocess.Popen[bytes]", grace: float) -> None:
+    for number, wait in ((signal.SIGTERM, grace), (signal.SIGKILL, 1.0)):
+        with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
+            os.killpg(process.pid, number)
+            process.wait(wait)
+            return
 
 
 class Executor:
-    """Runs tasks and tells the agent of them."""
+    """Runs tasks and tells the agent of them.
+
+    Only a process and a health check have a thread: thousands of tasks without them cost little.
+    """
 
     def __init__(self) -> None:
         self._tasks: dict[str, Running] = {}
         self._unacknowledged: dict[str, Json] = {}
         self._lock = threading.RLock()
-        self._closing = threading.Event()
+        self._updates: queue.SimpleQueue[Json] = queue.SimpleQueue()
 
     def run(self) -> None:
         """Serve the agent until all tasks are over, or it was away for too long."""
+        for target in (self._send, self._force):
+            threading.Thread(target=target, daemon=True).start()
         last = time.monotonic()
-        while not self._closing.is_set() and time.monotonic() - last < PATIENCE:
+        while time.monotonic() - last < PATIENCE:
             try:
-                if self._subscribe():
-                    last = time.monotonic()
+                self._subscribe()
+                last = time.monotonic()
             except (OSError, ValueError, http.client.HTTPException) as error:
                 print("agent:", error, file=sys.stderr, flush=True)
             time.sleep(0.2)
         for task in list(self._tasks.values()):
-            task.end()
+            self._kill(task)
         time.sleep(4)
 
-    def _subscribe(self) -> bool:
-        """Handle events until the connection ends; return whether there was one."""
+    def _subscribe(self) -> None:
+        """Handle events until the connection ends."""
         connection = http.client.HTTPConnection(AGENT)
         with self._lock:
             known = {
@@ -122,7 +124,6 @@ class Executor:
             raise OSError(f"subscribe: {reply.status} {reply.read()!r}")
         for event in records(reply):
             self._handle(event)
-        return True
 
     def _handle(self, event: Json) -> None:
         match event["type"]:
@@ -133,7 +134,7 @@ class Executor:
                     self._launch(info)
             case "KILL":
                 if task := self._tasks.get(event["kill"]["task_id"]["value"]):
-                    task.end()
+                    self._kill(task)
             case "ACKNOWLEDGED":
                 with self._lock:
                     self._unacknowledged.pop(event["acknowledged"]["uuid"], None)
@@ -141,74 +142,102 @@ class Executor:
                 if not self._tasks:
                     os._exit(0)
                 for task in list(self._tasks.values()):
-                    task.end()
+                    self._kill(task)
 
     def _launch(self, info: Json) -> None:
-        threading.Thread(target=self._task, args=(info,), daemon=True).start()
+        task = Running(info)
+        with self._lock:
+            self._tasks[task.id] = task
+        self._update(task, "TASK_STARTING")
+        if task.command.get("value"):
+            threading.Thread(target=self._process, args=(task,), daemon=True).start()
+        else:
+            self._runs(task)
 
-    def _task(self, info: Json) -> None:
-        """Run one task from its start to its end."""
-        id_ = info["task_id"]["value"]
-        command = info.get("command", {"value": ""})
-        variables = command.get("environment", {}).get("variables", [])
-        env = os.environ | {v["name"]: v.get("value", "") for v in variables} | {"TASK": id_}
-        self._update(id_, "TASK_STARTING")
-        process: subprocess.Popen[bytes] | NoProcess = NoProcess()
-        if command["value"]:
-            argv = ["/bin/sh", "-c", command["value"]]
-            process = subprocess.Popen(argv, env=env, start_new_session=True)
-        task = self._tasks[id_] = Running(info, process)
-        self._update(id_, "TASK_RUNNING", **_addresses(info))
-        threading.Thread(target=self._watch, args=(task,), daemon=True).start()
-        code = process.wait()
+    def _process(self, task: Running) -> None:
+        """Run the process of a task from its start to its end."""
+        task.start()
+        if task.process:
+            self._runs(task)
+        code = task.process.wait() if task.process else 0
         state = "TASK_KILLED" if task.killed else "TASK_FAILED" if code else "TASK_FINISHED"
-        # Before the update: what hears of it must not find the task still here.
-        del self._tasks[id_]
-        self._update(id_, state, message=f"Command exited with status {code}")
+        self._over(task, state, message=f"Command exited with status {code}")
+
+    def _runs(self, task: Running) -> None:
+        self._update(task, "TASK_RUNNING", **_addresses(task.info))
+        task.told = True
+        if task.check:
+            threading.Thread(target=self._watch, args=(task, task.check), daemon=True).start()
+
+    def _kill(self, task: Running) -> None:
+        task.end()
+        if not task.command.get("value"):
+            self._over(task, "TASK_KILLED")
+
+    def _over(self, task: Running, state: str, **more: Any) -> None:
+        with self._lock:
+            # Before the update: what hears of it must not find the task still here.
+            if not self._tasks.pop(task.id, None):
+                return
+            self._update(task, state, **more)
+            if not self._tasks:
+                threading.Thread(target=self._leave, daemon=True).start()
+
+    def _leave(self) -> None:
+        """End the executor once the agent has its updates, if there is no task again by then."""
+        for _ in range(50):
+            if not self._unacknowledged:
+                break
+            time.sleep(0.1)
         if not self._tasks:
-            for _ in range(50):
-                if not self._unacknowledged:
-                    break
-                time.sleep(0.1)
             os._exit(0)
 
-    def _watch(self, task: Running) -> None:
-        """Report the health of a task at its first result and at each change.
+    def _watch(self, task: Running, check: Json) -> None:
+        """Report the health of a task with a check at its first result and at each change.
 
         As Mesos's own checker: failures within the grace period do not count until a first
         success; too many in a row end the task.
         """
-        id_, check = task.info["task_id"]["value"], task.info.get("health_check")
-        interval = (
-            check.get("interval_seconds", 10) if check else 0.1 if len(self._tasks) < 50 else 2
-        )
-        grace_ends = time.monotonic() + (check or {}).get("grace_period_seconds", 10)
-        if check:
-            time.sleep(check.get("delay_seconds", 15))
-        last, failures = None, 0
-        while task.process.poll() is None:
-            healthy = _forced(id_)
-            if healthy is None and check:
+        grace_ends = time.monotonic() + check.get("grace_period_seconds", 10)
+        time.sleep(check.get("delay_seconds", 15))
+        failures = 0
+        while task.id in self._tasks:
+            healthy = _forced(task.id)
+            if healthy is None:
                 good = _passes(check)
-                if good or last is not None or time.monotonic() >= grace_ends:
+                if good or task.healthy is not None or time.monotonic() >= grace_ends:
                     failures = 0 if good else failures + 1
                     healthy = good
                 if failures >= check.get("consecutive_failures", 3) > 0:
                     self._report(task, healthy=False)
-                    task.end()
+                    self._kill(task)
                     return
-            if healthy is not None and healthy != last:
-                last = healthy
-                self._report(task, healthy=healthy)
-            time.sleep(interval)
+            self._report(task, healthy=healthy)
+            time.sleep(check.get("interval_seconds", 10))
 
-    def _report(self, task: Running, *, healthy: bool) -> None:
-        id_ = task.info["task_id"]["value"]
-        self._update(id_, "TASK_RUNNING", healthy=healthy, reason=CHECKED, **_addresses(task.info))
+    def _force(self) -> None:
+        """Report what health tasks without a check are given, for ever."""
+        while True:
+            time.sleep(0.1)
+            with contextlib.suppress(OSError):
+                for file in HEALTH.iterdir():
+                    task = self._tasks.get(file.name)
+                    if task and task.told and not task.check:
+                        self._report(task, healthy=_forced(task.id))
 
-    def _update(self, task_id: str, state: str, **more: Any) -> None:
+    def _report(self, task: Running, *, healthy: bool | None) -> None:
+        """Report a health if it is known and another one than before."""
+        with self._lock:
+            if healthy in (None, task.healthy) or task.id not in self._tasks:
+                return
+            task.healthy = healthy
+            more = _addresses(task.info)
+            self._update(task, "TASK_RUNNING", healthy=healthy, reason=CHECKED, **more)
+
+    def _update(self, task: Running, state: str, **more: Any) -> None:
+        """Have the agent told of a task, in the order of the calls."""
         status = {
-            "task_id": {"value": task_id},
+            "task_id": {"value": task.id},
             "state": state,
             "source": "SOURCE_EXECUTOR",
             "uuid": base64.b64encode(uuid.uuid4().bytes).decode(),
@@ -217,24 +246,31 @@ class Executor:
         }
         with self._lock:
             self._unacknowledged[status["uuid"]] = {"status": status}
-        for _ in range(20):
-            with contextlib.suppress(OSError, http.client.HTTPException):
-                if _call("UPDATE", update={"status": status}) == 202:
-                    return
-            time.sleep(0.5)
+            self._updates.put(status)
+
+    def _send(self) -> None:
+        """Tell the agent, for ever, of what it does not know by a subscription."""
+        connection = http.client.HTTPConnection(AGENT, timeout=10)
+        while True:
+            status = self._updates.get()
+            for _ in range(20):
+                if status["uuid"] not in self._unacknowledged:
+                    break
+                try:
+                    if _call(connection, "UPDATE", update={"status": status}) == 202:
+                        break
+                except (OSError, http.client.HTTPException):
+                    connection.close()  # the next call opens it again
+                time.sleep(0.5)
 
 
-def _call(kind: str, **more: Any) -> int:
-    connection = http.client.HTTPConnection(AGENT, timeout=10)
-    try:
-        connection.request("POST", PATH, json.dumps({"type": kind, **IDS, **more}), HEADERS)
-        reply = connection.getresponse()
-        body = reply.read()
-        if reply.status != 202:
-            print(kind, reply.status, body, file=sys.stderr, flush=True)
-        return reply.status
-    finally:
-        connection.close()
+def _call(connection: http.client.HTTPConnection, kind: str, **more: Any) -> int:
+    connection.request("POST", PATH, json.dumps({"type": kind, **IDS, **more}), HEADERS)
+    reply = connection.getresponse()
+    body = reply.read()
+    if reply.status != 202:
+        print(kind, reply.status, body, file=sys.stderr, flush=True)
+    return reply.status
 
 
 def _addresses(info: Json) -> Json:

@@ -15,6 +15,7 @@ Control, in JSON over HTTP on --control:
       "executor": "NAME",         shares one executor of an agent; without "cmd" it runs no process
       "raw": {...}}               put over the TaskInfo; null takes a field away
   DELETE /tasks/ID          end it
+  DELETE /tasks             end those of a list of ids
   PUT    /tasks/ID/health   true or false: what its executor reports from now on; null: what
                             its check says
   PUT    /acknowledge       true or false: whether status updates are acknowledged; those held
@@ -47,6 +48,9 @@ TERMINAL = {
     "TASK_FINISHED", "TASK_FAILED", "TASK_KILLED", "TASK_ERROR", "TASK_LOST", "TASK_DROPPED",
     "TASK_GONE", "TASK_GONE_BY_OPERATOR", "TASK_UNREACHABLE",
 }  # fmt: skip
+BATCH = 100
+"""How many tasks an agent may have of which it has not told yet: with a thousand it is busy for
+longer than it may leave its master's pings unanswered."""
 CHOOSY = 3.0
 """Seconds that a task of an app waits for an offer of the agent that suits it best."""
 
@@ -72,9 +76,11 @@ class Framework:
         self._control = control
         self._id_file = id_file
         self._stream = ""
+        self._connection = http.client.HTTPConnection("", timeout=10)
+        self._calling = threading.Lock()
         self._pending: list[Json] = []
-        self._held: list[Json] | None = None
-        """Acknowledgements held back; None while none are."""
+        self._held: dict[str, Json] | None = None
+        """Acknowledgements held back, by the update's id; None while none are."""
         self._launched: Counter[str] = Counter()
         if id_file and id_file.exists():
             self.id = id_file.read_text().strip()
@@ -91,26 +97,29 @@ class Framework:
             turn += 1
             time.sleep(1)
 
-    def launch(self, spec: Json) -> None:
-        """Ask for a task; it starts with a fitting offer."""
+    def launch(self, specs: list[Json]) -> None:
+        """Ask for tasks; each starts with a fitting offer."""
         with self.lock:
-            self.tasks[spec["id"]] = {
-                "state": "PENDING",
-                "name": spec.get("name", spec["id"]),
-                "app": spec.get("app", ""),
-            }
-            self._pending.append(spec | {"asked": time.monotonic()})
-        self.call("REVIVE")
+            for spec in specs:
+                self.tasks[spec["id"]] = {
+                    "state": "PENDING",
+                    "name": spec.get("name", spec["id"]),
+                    "app": spec.get("app", ""),
+                }
+                self._pending.append(spec | {"asked": time.monotonic()})
+        if specs:
+            self.call("REVIVE")
 
-    def kill(self, task_id: str) -> None:
-        """End a task; one that waits for an offer waits no more."""
+    def kill(self, task_ids: list[str]) -> None:
+        """End tasks; those that wait for an offer wait no more."""
         with self.lock:
-            waiting = [spec for spec in self._pending if spec["id"] == task_id]
-            for spec in waiting:
-                self._pending.remove(spec)
+            waiting = {spec["id"] for spec in self._pending}.intersection(task_ids)
+            self._pending = [spec for spec in self._pending if spec["id"] not in waiting]
+            for task_id in waiting:
                 self.tasks[task_id]["state"] = "TASK_KILLED"
-        if not waiting:
-            self.call("KILL", kill={"task_id": {"value": task_id}})
+        for task_id in task_ids:
+            if task_id not in waiting:
+                self.call("KILL", kill={"task_id": {"value": task_id}})
 
     def keep(self, app: str, spec: Json) -> None:
         """Run an app as this says, at its number of instances, from now on."""
@@ -121,13 +130,16 @@ class Framework:
     def acknowledge(self, on: bool) -> None:
         """Acknowledge status updates from now on, or hold that back."""
         with self.lock:
-            held, self._held = self._held or [], None if on else []
-        for kept in held:
+            held = self._held or {}
+            self._held = None if on else held
+        for kept in held.values() if on else ():
             self.call("ACKNOWLEDGE", acknowledge=kept)
 
     def teardown(self) -> None:
         """End the framework with all its tasks."""
         self.call("TEARDOWN")
+        if self._id_file:
+            self._id_file.unlink(missing_ok=True)  # the master takes it no more
 
     def describe(self) -> Json:
         """Return the framework's id, its master and the agents it had offers of."""
@@ -139,35 +151,36 @@ class Framework:
             id_ for id_, t in self.tasks.items() if t["app"] == app and t["state"] not in TERMINAL
         ]
 
-    def call(self, kind: str, **more: Any) -> int:
-        """Make a call to the master; return the status of its answer."""
-        connection = http.client.HTTPConnection(self.master, timeout=10)
-        try:
-            body = json.dumps({"type": kind, "framework_id": {"value": self.id}, **more})
-            headers = {**HEADERS, "Mesos-Stream-Id": self._stream}
-            connection.request("POST", "/api/v1/scheduler", body, headers)
-            reply = connection.getresponse()
-            text = reply.read().decode()
-            if reply.status != 202:
-                say("call", kind, reply.status, text)
-            return reply.status
-        finally:
-            connection.close()
+    def call(self, kind: str, **more: Any) -> None:
+        """Make a call to the master."""
+        body = json.dumps({"type": kind, "framework_id": {"value": self.id}, **more})
+        headers = {**HEADERS, "Mesos-Stream-Id": self._stream}
+        with self._calling:
+            try:
+                self._connection.request("POST", "/api/v1/scheduler", body, headers)
+                reply = self._connection.getresponse()
+                text = reply.read().decode()
+            except (OSError, http.client.HTTPException):
+                self._connection.close()  # the next call opens it again
+                raise
+        if reply.status != 202:
+            say("call", kind, reply.status, text)
 
     def _fill(self, app: str, avoid: str = "") -> None:
         """Start or kill as many tasks of an app as its number asks for."""
         with self.lock:
             spec, there = self.apps[app], self.instances(app)
             missing = int(spec["instances"]) - len(there)
-            for _ in range(missing):
-                self._launched[app] += 1
-                number = self._launched[app]
-                self.launch(
+            first = self._launched[app] + 1
+            self._launched[app] += max(missing, 0)
+            self.launch(
+                [
                     spec | {"id": f"{app}.{number}", "name": app, "app": app, "avoid": avoid}
-                )
+                    for number in range(first, first + missing)
+                ]
+            )
             surplus = there[len(there) + missing :] if missing < 0 else []
-        for task_id in surplus:
-            self.kill(task_id)
+        self.kill(surplus)
 
     def _subscribe(self, master: str) -> None:
         """Handle one subscription until it ends; one that doesn't lead redirects."""
@@ -197,6 +210,9 @@ class Framework:
             say("subscribe", master, reply.status, reply.read())
             return
         self.master, self._stream = master, reply.getheader("Mesos-Stream-Id") or ""
+        with self._calling:
+            self._connection.close()
+            self._connection = http.client.HTTPConnection(master, timeout=10)
         for event in records(reply):
             self._handle(event)
 
@@ -238,7 +254,7 @@ class Framework:
             with self.lock:
                 held = self._held
                 if held is not None:
-                    held.append(kept)
+                    held[status["uuid"]] = kept
             if held is None:
                 self.call("ACKNOWLEDGE", acknowledge=kept)
         if task["app"] in self.apps:
@@ -274,8 +290,11 @@ class Framework:
         free, cpus, mem = free_ports(offer), scalar(offer, "cpus"), scalar(offer, "mem")
         if any(spec.get("executor") for spec in self._pending):
             cpus, mem = cpus - 0.1, mem - 32  # for the executor itself
-        infos = []
+        busy = [t for t in self.tasks.values() if t["state"] == "LAUNCHED" and t["agent"] == host]
+        infos: list[Json] = []
         for spec in list(self._pending):
+            if len(busy) + len(infos) >= BATCH:
+                break
             if not self._suits(spec, host):
                 continue
             needs = spec.get("cpus", 0.1), spec.get("mem", 32)

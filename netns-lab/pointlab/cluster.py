@@ -4,7 +4,7 @@ import base64
 import contextlib
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -132,6 +132,10 @@ class Cluster:
     def launch_many(self, specs: Sequence[Mapping[str, Any]]) -> None:
         """Start many tasks; each has its ``id`` beside the fields of ``launch``."""
         self.ask("/tasks", "POST", list(specs))
+
+    def kill_many(self, task_ids: Iterable[str]) -> None:
+        """End many tasks through the framework."""
+        self.ask("/tasks", "DELETE", list(task_ids))
 
     def acknowledge(self, on: bool) -> None:
         """Let the framework acknowledge status updates, or hold that back from now on.

@@ -188,7 +188,8 @@ class Daemon:
             if kernel:
                 await kernel.close()
             raise
-        if self._following and before_config.discovery != config.discovery:
+        renewed = before_config.discovery != config.discovery or config.discovery.tls.enabled
+        if self._following and renewed:  # certificates are read again, too
             self._following.reschedule(asyncio.get_running_loop().time())
         log_.set_up(config.log.level)
         if before and before.kernel:

@@ -1,10 +1,14 @@
-from hypothesis import given
+import re
+from pathlib import Path
+
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from pointsman.discovery import v1
+from pointsman.discovery import recording, v1
+from pointsman.discovery.errors import Transient
 from pointsman.discovery.fold import fold
-from pointsman.discovery.model import Agent, Change, Cluster, Master, Task, difference
+from pointsman.discovery.model import Agent, Change, Cluster, Master, Note, Task, difference
 from pointsman.discovery.trust import (
     MOST_SHARE,
     RECOVERY,
@@ -209,10 +213,23 @@ def test_an_agent_that_comes_back_on_the_stream_settles_its_own_tasks() -> None:
     back = hears(trust, v1.TaskAdded(told(WEB1)))
     assert (ids(back), back.standing) == ({"web.1", "web.2", "job.1"}, 2)
     back = hears(back, v1.AgentAdded(AGENT))
-    assert (ids(back), back.standing) == ({"web.1", "job.1"}, 1)
-    back = hears(back, v1.TaskAdded(told(JOB)), v1.AgentAdded(OTHER))
+    assert (ids(back), back.standing) == ({"web.1", "web.2", "job.1"}, 2)
+    back = hears(back, v1.TaskAdded(told(JOB)))
     assert (ids(back), back.standing) == ({"web.1", "job.1"}, 0)
+    back = hears(back, v1.AgentAdded(OTHER), v1.Heartbeat())
+    assert ids(back) == {"web.1", "job.1"}
     assert back.cluster is back.told
+
+
+def test_the_first_agent_to_come_back_is_added_before_its_framework_and_its_tasks() -> None:
+    # Seen of Mesos 1.11 after a failover: the framework is not known before its first agent.
+    trust = hears(believing(KNOWN, recovering()), v1.AgentAdded(AGENT))
+    assert ids(trust) == {"web.1", "web.2", "job.1"}
+    trust = hears(trust, v1.FrameworkChanged(FRAMEWORK), v1.TaskAdded(told(WEB2)))
+    assert ids(trust) == {"web.1", "web.2", "job.1"}
+    assert ids(hears(trust, v1.Heartbeat())) == {"web.2", "job.1"}
+    assert ids(hears(trust, v1.TaskAdded(told(JOB)))) == {"web.2", "job.1"}
+    assert ids(hears(trust, v1.AgentAdded(OTHER))) == {"web.2", "job.1"}
 
 
 def test_an_agent_stands_while_its_tasks_are_back_before_it() -> None:
@@ -243,7 +260,11 @@ def test_a_leader_that_was_not_believed_is_when_its_last_agent_is_back() -> None
     assert trust.cluster is None
     trust = hears(trust, v1.TaskAdded(told(WEB1)), v1.AgentAdded(AGENT))
     assert trust.cluster is None
-    assert ids(hears(trust, v1.AgentAdded(OTHER))) == {"web.1"}
+    trust = hears(trust, v1.AgentAdded(OTHER))
+    assert trust.cluster is None, "its tasks may follow"
+    trust = hears(trust, v1.TaskAdded(told(JOB)))
+    assert trust.cluster is None
+    assert ids(hears(trust, v1.Heartbeat())) == {"web.1", "job.1"}
 
 
 def test_time_alone_ends_the_waiting() -> None:
@@ -289,20 +310,21 @@ def test_masters_are_told_of_beside_what_they_say() -> None:
     assert (ids(waiting), waiting.standing) == ({"web.1", "web.2", "job.1"}, 3)
 
 
-@given(st.permutations([WEB1, WEB2, JOB]), st.sets(st.sampled_from([WEB1, WEB2, JOB])))
+@given(
+    st.permutations([WEB1, WEB2, JOB]), st.sets(st.sampled_from([WEB1, WEB2, JOB])), st.booleans()
+)
 def test_no_task_is_missing_while_agents_come_back_in_any_order(
-    order: list[Task], alive: set[Task]
+    order: list[Task], alive: set[Task], tasks_first: bool
 ) -> None:
     trust = believing(KNOWN, recovering())
     agents = list(dict.fromkeys(AGENT if t.agent_id == AGENT.id else OTHER for t in order))
     for agent in agents:
-        for one in order:
-            if one in alive and one.agent_id == agent.id:
-                trust = hears(trust, v1.TaskAdded(told(one)))
-                assert {t.id for t in alive} <= ids(trust)
-        trust = hears(trust, v1.AgentAdded(agent))
-        assert {t.id for t in alive} <= ids(trust)
-    assert ids(trust) == {t.id for t in alive}
+        own = [v1.TaskAdded(told(t)) for t in order if t in alive and t.agent_id == agent.id]
+        added = [v1.AgentAdded(agent)]
+        for event in own + added if tasks_first else added + own:
+            trust = hears(trust, event)
+            assert {t.id for t in alive} <= ids(trust)
+    assert ids(hears(trust, v1.Heartbeat())) == {t.id for t in alive}
 
 
 def test_without_anything_standing_the_master_alone_is_believed() -> None:
@@ -311,3 +333,49 @@ def test_without_anything_standing_the_master_alone_is_believed() -> None:
         expected, _ = fold(trust.told, event)
         trust = hears(trust, event)
         assert trust.cluster == trust.told == expected
+
+
+def test_what_can_not_be_read_any_more_stands_until_a_second_reading() -> None:
+    before = cluster(WEB1, WEB2)
+    bad = cluster(WEB2, notes=(Note("task, the 1. listed", "no name"),))
+    trust = believing(before, bad)
+    assert ids(trust) == {"web.1", "web.2"}
+    assert ids(believe(trust, bad, 2.0)) == {"web.2"}
+    assert ids(believe(believing(bad, cluster(WEB1, WEB2, notes=bad.notes)), bad, 2.0)) == {"web.2"}
+
+
+DOCUMENTS = {
+    name: (Path(__file__).parents[1] / "data/mesos" / name).read_bytes()
+    for name in ("running-state.json", "running-GET_STATE.json", "after-GET_STATE.json")
+}
+
+
+def borders(document: bytes) -> list[int]:
+    """Return the places between the tokens of a JSON document."""
+    strings = [m.span() for m in re.finditer(rb'"(?:[^"\\\\]|\\\\.)*"', document)]
+    inside = {at for begin, end in strings for at in range(begin + 1, end)}
+    return [at for at in range(len(document) + 1) if at not in inside]
+
+
+BORDERS = {name: borders(document) for name, document in DOCUMENTS.items()}
+
+
+@settings(max_examples=300)
+@given(st.data(), st.sampled_from(sorted(DOCUMENTS)))
+def test_a_damaged_document_is_a_transient_error_or_takes_nothing_away(
+    data: st.DataObject, name: str
+) -> None:
+    document = DOCUMENTS[name]
+    at = data.draw(st.sampled_from(BORDERS[name]))
+    noise = data.draw(
+        st.binary(max_size=6) | st.sampled_from([b"{}", b"[],", b"{},", b"null,", b"1"])
+    )
+    end = data.draw(st.sampled_from([at, at, at + 1, len(document)]))
+    trust, _ = believe_(Trust(), recording.read(document), 0.0)
+    try:
+        damaged = recording.read(document[:at] + noise + document[end:])
+    except Transient:
+        return
+    after, _ = believe_(trust, damaged, 1.0)
+    assert trust.cluster is not None
+    assert ids(after) >= ids(trust)

@@ -243,6 +243,20 @@ def test_a_task_that_an_event_left_unclear_is_asked_about() -> None:
     running(test)
 
 
+def test_a_task_that_is_long_in_starting_is_asked_about(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pointsman.discovery.watch.STUCK", 0.01)
+
+    async def test(master: OperatorDouble) -> None:
+        master.v0 = listed("TASK_RUNNING")
+        async with Followed(master.address) as followed:
+            await followed.next()
+            master.say("TASK_UPDATED", **update("web.1", "TASK_STARTING"))
+            assert (await followed.next()).tasks[F, "web.1"].state == "TASK_STARTING"
+            assert (await followed.next()).tasks[F, "web.1"].state == "TASK_RUNNING"
+
+    running(test)
+
+
 def test_an_unclear_task_that_ends_is_asked_about_no_more() -> None:
     async def test(master: OperatorDouble) -> None:
         master.v0 = listed("TASK_KILLED")

@@ -104,11 +104,11 @@ def test_the_stream_tells_what_the_state_does_after_hundreds_of_random_changes(
                         cluster.health(id_, True)
         wait_for(lambda: set(alive) <= follower.running(), "all that is left to run", 60)
         wait_for(lambda: agrees(follower, cluster), "both to agree", 30)
-        assert {t.id for t in follower.tasks().values() if t.name == "any"} == set(alive)
         assert follower.seen.readings["stream"] == 1
         assert follower.seen.failures == 0
         assert sum(follower.seen.events.values()) > 300
-        for id_ in alive:
+        # A kill that overtook its task's launch was in vain.
+        for id_ in {t.id for t in follower.tasks().values() if t.name == "any"}:
             cluster.kill(id_)
         wait_for(lambda: "any" not in {t.name for t in follower.tasks().values()}, "their end", 60)
 
