@@ -17,6 +17,7 @@ from typing import Any
 import aiohttp
 import states
 
+from pointsman.daemon import SWITCH
 from pointsman.discovery import trust, v0, v1
 from pointsman.discovery.access import Access, Auth, Tls
 from pointsman.discovery.listing import gather
@@ -39,6 +40,7 @@ def main() -> int:
     parser.add_argument("--real", type=int, default=2_000, help="tasks on the real master")
     parser.add_argument("--memory", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    sys.setswitchinterval(SWITCH)  # as the program does
     if options.memory:
         print(peak_above(options.memory))
         return 0

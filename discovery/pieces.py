@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import IO
 
@@ -23,11 +23,12 @@ COMMAND = (sys.executable, "-I", "-m", "pointsman.discovery.pieces")
 READ = 1 << 18
 
 
-def pieces(chunks: Sequence[bytes]) -> Iterator[bytes]:
+def pieces(chunks: list[bytes]) -> Iterator[bytes]:
     """Yield the pieces of a document, which is given in the chunks in which it came.
 
-    To be called in a thread: it waits for the process. Raises Transient when the document can't be
-    read, or the process ends early.
+    To be called in a thread: it waits for the process. The chunks are taken off their list one by
+    one, as to free hundreds of megabytes at once takes long. Raises Transient when the document
+    can't be read, or the process ends early.
     """
     if sum(map(len, chunks)) <= MOST_WHOLE:
         yield b"".join(chunks)
@@ -54,10 +55,11 @@ def pieces(chunks: Sequence[bytes]) -> Iterator[bytes]:
         raise Transient(reason or f"the process that cuts a large state {ended}")
 
 
-def _feed(stdin: IO[bytes], chunks: Sequence[bytes]) -> None:
+def _feed(stdin: IO[bytes], chunks: list[bytes]) -> None:
+    chunks.reverse()
     with suppress(BrokenPipeError), stdin:
-        for chunk in chunks:
-            stdin.write(chunk)
+        while chunks:
+            stdin.write(chunks.pop())
 
 
 def main() -> int:

@@ -1,7 +1,7 @@
 """A stream of the operator API that has begun: its records, as they come."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import chain
 
@@ -53,7 +53,7 @@ class Stream:
                 yield record
 
 
-def _begun(document: Sequence[bytes], known: Cluster) -> tuple[Cluster, float]:
+def _begun(document: list[bytes], known: Cluster) -> tuple[Cluster, float]:
     """Return the state of a stream's first record, and the seconds between heartbeats."""
     found = pieces(document)
     said = v1.event(next(found))

@@ -298,9 +298,7 @@ def _call(kind: str) -> bytes:
     return b'{"type":"%s"}' % kind.encode()
 
 
-def _gathered(
-    document: Sequence[bytes], read: Callable[[bytes], Listing], known: Cluster
-) -> Cluster:
+def _gathered(document: list[bytes], read: Callable[[bytes], Listing], known: Cluster) -> Cluster:
     return gather(map(read, pieces(document)), known)
 
 

@@ -135,7 +135,7 @@ class Cluster:
 
     def kill_many(self, task_ids: Iterable[str]) -> None:
         """End many tasks through the framework."""
-        self.ask("/tasks", "DELETE", list(task_ids))
+        self.ask("/tasks", "DELETE", list(task_ids), timeout=60.0)
 
     def acknowledge(self, on: bool) -> None:
         """Let the framework acknowledge status updates, or hold that back from now on.
@@ -145,8 +145,9 @@ class Cluster:
         self.ask("/acknowledge", "PUT", on)
 
     def teardown(self) -> None:
-        """End the framework with all its tasks."""
+        """End the framework with all its tasks; started again it is another one."""
         self.ask("/teardown", "POST")
+        self.processes.stop("framework")
 
     def retire(self, name: str) -> None:
         """Let an agent end with its tasks and leave the cluster (SIGUSR1)."""
@@ -184,14 +185,17 @@ class Cluster:
         found: dict[str, float] = self._ask_master(host, address, "/metrics/snapshot")
         return found
 
-    def operator(self, call: str) -> Any:
-        """Return the answer of the leading master to a call of its operator API, GET_STATE say.
+    def operator(self, call: str | Mapping[str, Any]) -> dict[str, Any]:
+        """Return the answer of the leading master to a call of its operator API.
 
-        Raises OSError when it does not answer with 200, and LookupError while none leads.
+        GET_STATE is short for ``{"type": "GET_STATE"}``. Raises OSError when it does not answer
+        with 200, and LookupError while none leads.
         """
         host = self.leader()
         address = f"{host.address}:{mesos.MASTER_PORT}"
-        return self._ask_master(host, address, "/api/v1", "POST", {"type": call})
+        body = {"type": call} if isinstance(call, str) else call
+        found: dict[str, Any] = self._ask_master(host, address, "/api/v1", "POST", body)
+        return found
 
     def _ask_master(
         self, host: Host, address: str, path: str, method: str = "GET", body: Any = None
@@ -201,10 +205,11 @@ class Cluster:
             host.netns, address, path, method, body, headers={**headers, **self._headers}
         )
 
-    def ask(self, path: str, method: str = "GET", body: Any = None) -> Any:
+    def ask(self, path: str, method: str = "GET", body: Any = None, timeout: float = 5.0) -> Any:
         """Ask the framework; raises OSError when it does not answer with 200."""
         host = self._masters[0]
-        return netns.ask(host.netns, f"{host.address}:{mesos.CONTROL_PORT}", path, method, body)
+        address = f"{host.address}:{mesos.CONTROL_PORT}"
+        return netns.ask(host.netns, address, path, method, body, timeout=timeout)
 
     def _zookeeper_answers(self) -> bool:
         one = self._zookeeper

@@ -7,6 +7,7 @@ place: no query meets a half-built one, and a configuration that can't be used c
 import asyncio
 import logging
 import signal
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -34,6 +35,8 @@ from pointsman.worker import KernelWorker
 log = logging.getLogger("pointsman")
 SAVE = 5.0
 """Seconds between two savings of the view, at least."""
+SWITCH = 0.001
+"""Seconds that another thread may hold the interpreter's lock while a query waits for it."""
 RETRY, MOST_RETRY = 0.5, 30.0
 """Seconds until the kernel is tried again after it could not follow: the first and the most."""
 
@@ -89,6 +92,7 @@ class Daemon:
 
         Raises Fatal when it can't start here. Ending leaves the kernel as it is, forwarding.
         """
+        sys.setswitchinterval(SWITCH)
         loop = asyncio.get_running_loop()
         for one in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(one, self._signals.put_nowait, one)

@@ -35,15 +35,17 @@ def elected() -> Iterator[Cluster]:
         yield started
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def guarded() -> Iterator[Cluster]:
-    """Give one master that demands ``ops:s3cret`` of all who ask, two agents, and the framework."""
-    with _running("127.0.24", masters=1, credential="ops:s3cret") as started:
+    """Give one master that demands ``ops:s3cret`` of all who ask, an agent, and the framework."""
+    with _running("127.0.24", masters=1, agents=1, credential="ops:s3cret") as started:
         yield started
 
 
 @contextmanager
-def _running(network: str, masters: int, credential: str = "") -> Iterator[Cluster]:
+def _running(
+    network: str, masters: int, agents: int = 2, credential: str = ""
+) -> Iterator[Cluster]:
     if not Path(mesos.HOST).exists():
         pytest.fail("no Mesos is built here; netns-lab/mesos/build builds it")
     # Not pytest's folder: the path of an agent's unix socket has room for some 100 bytes.
@@ -51,7 +53,7 @@ def _running(network: str, masters: int, credential: str = "") -> Iterator[Clust
     cluster = Cluster(
         Processes(folder),
         [Host(f"master{n}", f"{network}.{n}") for n in range(1, masters + 1)],
-        [Host(f"agent{n}", f"{network}.{10 + n}") for n in (1, 2)],
+        [Host(f"agent{n}", f"{network}.{10 + n}") for n in range(1, agents + 1)],
         Host("zookeeper", f"{network}.9") if masters > 1 else None,
         credential,
     )

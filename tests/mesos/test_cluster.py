@@ -1,10 +1,17 @@
 """The lab's cluster can be broken and mended, on a real Mesos."""
 
+import json
 import os
 import signal
+import urllib.error
 import urllib.request
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
+
+import pytest
+from kazoo.client import KazooClient
 
 from pointlab import mesos
 from pointlab.cluster import Cluster
@@ -107,9 +114,186 @@ def test_framework_and_tasks_survive_a_restart_of_the_master(cluster: Cluster) -
     wait_for(lambda: cluster.metrics()["master/tasks_running"] >= 1, "the master to know of it")
 
 
-def fetch(url: str) -> bytes:
-    with urllib.request.urlopen(url, timeout=5) as reply:
+def test_hundreds_of_tasks_start_and_end_at_once(cluster: Cluster) -> None:
+    ids = {f"many.{n}" for n in range(500)}
+
+    cluster.launch_many([small(id_) for id_ in ids])
+    wait_for(lambda: ids <= cluster.running().keys(), "all of them", 30)
+    assert cluster.metrics()["master/tasks_running"] >= len(ids)
+
+    cluster.kill_many(ids)
+    wait_for(lambda: states(cluster, ids) == {"TASK_KILLED"}, "their ends", 30)
+    assert cluster.metrics()["master/slaves_unreachable"] == 0
+
+
+def test_kill_of_a_task_that_only_just_starts_is_not_lost(cluster: Cluster) -> None:
+    ids = {f"brief.{n}" for n in range(50)}
+
+    cluster.launch_many([small(id_) for id_ in ids])
+    wait_for(lambda: states(cluster, ids) != {"PENDING"}, "the launch")
+    cluster.kill_many(ids)
+
+    wait_for(lambda: states(cluster, ids) == {"TASK_KILLED"}, "their ends", 30)
+
+
+def test_master_has_the_latest_state_but_not_its_status_while_none_is_acknowledged(
+    cluster: Cluster,
+) -> None:
+    cluster.acknowledge(False)
+    try:
+        cluster.launch("held.1", cmd="exec sleep 1000")
+        # The first update is of TASK_STARTING; the agent repeats it after 10 s, and as the latest
+        # state says TASK_RUNNING then.
+        task = wait_for(lambda: reported(cluster, "held.1", "TASK_RUNNING"), "the latest state")
+        assert task["status_update_state"] == "TASK_STARTING"
+        assert [status["state"] for status in task["statuses"]] == ["TASK_STARTING"]
+        assert cluster.tasks()["held.1"]["state"] == "TASK_STARTING"
+    finally:
+        cluster.acknowledge(True)
+    wait_for(lambda: "held.1" in cluster.running(), "the next update")
+    task = reported(cluster, "held.1", "TASK_RUNNING")
+    assert [status["state"] for status in task["statuses"]] == ["TASK_STARTING", "TASK_RUNNING"]
+
+
+def test_tasks_of_an_agent_that_can_not_be_reached_come_back_with_it(cluster: Cluster) -> None:
+    agent = cluster.agents[0]
+    cluster.launch("cut.1", cmd="exec sleep 1000", agent=agent.address)
+    wait_for(lambda: "cut.1" in cluster.running(), "cut.1")
+
+    cluster.pause(agent.name)
+    wait_for(lambda: states(cluster, ["cut.1"]) == {"TASK_UNREACHABLE"}, "its loss")
+    assert reported(cluster, "cut.1", "TASK_UNREACHABLE")
+    assert cluster.metrics()["master/slaves_active"] == 1
+
+    cluster.resume(agent.name)
+    wait_for(lambda: "cut.1" in cluster.running(), "its return")
+    assert reported(cluster, "cut.1", "TASK_RUNNING")
+
+
+def test_agent_that_retires_takes_its_tasks_along_and_can_come_back(cluster: Cluster) -> None:
+    agent = cluster.agents[0]
+    cluster.launch("leaves.1", cmd="exec sleep 1000", agent=agent.address)
+    wait_for(lambda: "leaves.1" in cluster.running(), "leaves.1")
+
+    cluster.retire(agent.name)
+    wait_for(lambda: states(cluster, ["leaves.1"]) == {"TASK_LOST"}, "its end")
+    assert cluster.metrics()["master/slaves_active"] == 1
+    wait_for(lambda: not with_variable("TASK", "leaves.1"), "the end of its process")
+
+    cluster.start(agent.name)
+    wait_for(lambda: cluster.metrics()["master/slaves_active"] == 2, "the agent")
+
+
+def test_framework_that_is_torn_down_takes_its_tasks_along_and_starts_as_another(
+    cluster: Cluster,
+) -> None:
+    cluster.launch("torn.1", cmd="exec sleep 1000")
+    wait_for(lambda: "torn.1" in cluster.running(), "torn.1")
+    id_ = cluster.ask("/framework")["id"]
+
+    cluster.teardown()
+    wait_for(lambda: reported(cluster, "torn.1", "TASK_KILLED"), "its end")
+    assert cluster.metrics()["master/frameworks_connected"] == 0
+
+    cluster.start("framework")
+    cluster.wait()
+    assert cluster.ask("/framework")["id"] != id_
+    assert cluster.tasks() == {}
+
+
+def test_operator_is_answered_or_told_what_was_wrong(cluster: Cluster) -> None:
+    assert cluster.operator("GET_HEALTH") == cluster.operator({"type": "GET_HEALTH"})
+
+    with pytest.raises(OSError, match="400"):
+        cluster.operator("MAKE_COFFEE")
+
+
+def test_guarded_master_answers_only_those_who_know_the_secret(guarded: Cluster) -> None:
+    guarded.launch("job.1", cmd="exec sleep 1000")
+    wait_for(lambda: "job.1" in guarded.running(), "job.1")
+    assert reported(guarded, "job.1", "TASK_RUNNING")
+
+    for path, body, realm in (
+        ("/state", None, "mesos-master-readonly"),
+        ("/metrics/snapshot", None, "mesos-master-readonly"),
+        ("/api/v1", {"type": "GET_STATE"}, "mesos-master-readwrite"),
+    ):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            fetch(f"http://{guarded.masters[0]}{path}", body)
+        with refused.value as answer:
+            assert answer.code == 401
+            assert answer.headers["WWW-Authenticate"] == f'Basic realm="{realm}"'
+
+
+def test_zookeeper_that_crashed_starts_again_with_its_data(elected: Cluster) -> None:
+    with asking(elected.zookeeper) as client:
+        client.create("/kept")
+    leader = elected.leader().name
+
+    elected.crash("zookeeper")
+    # A leader ends itself when its session is over.
+    wait_for(lambda: not elected.processes.alive(leader), "the leader's end")
+
+    elected.start("zookeeper")
+    elected.start(leader)
+    wait_for(elected.leader, "a leader")
+    elected.wait()
+    with asking(elected.zookeeper) as client:
+        assert client.exists("/kept")
+
+
+def test_zookeeper_is_paused_and_goes_on(elected: Cluster) -> None:
+    leader = elected.leader().name
+
+    elected.pause("zookeeper")
+    wait_for(lambda: not elected.processes.alive(leader), "the leader's end")
+
+    elected.resume("zookeeper")
+    wait_for(elected.leader, "a leader")
+    elected.wait()
+
+
+def fetch(url: str, body: Any = None) -> bytes:
+    sent = None if body is None else json.dumps(body).encode()
+    asked = urllib.request.Request(url, sent, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(asked, timeout=5) as reply:
         return bytes(reply.read())
+
+
+def small(task_id: str) -> dict[str, Any]:
+    """Return a task that runs no process and needs next to nothing."""
+    return {"id": task_id, "executor": "small", "cpus": 0.01, "mem": 1}
+
+
+def states(cluster: Cluster, task_ids: Iterable[str]) -> set[str]:
+    """Return the states that the framework was told of these tasks."""
+    tasks = cluster.tasks()
+    return {tasks[id_]["state"] for id_ in task_ids}
+
+
+def reported(cluster: Cluster, task_id: str, state: str) -> dict[str, Any]:
+    """Return a task as the master has it once it has this state, {} before."""
+    tasks = cluster.operator("GET_TASKS")["get_tasks"]
+    return next(
+        (
+            task
+            for listed in tasks.values()
+            for task in listed
+            if (task["task_id"]["value"], task.get("state")) == (task_id, state)
+        ),
+        {},
+    )
+
+
+@contextmanager
+def asking(zookeeper: str) -> Iterator[KazooClient]:
+    client = KazooClient(zookeeper)
+    client.start()
+    try:
+        yield client
+    finally:
+        client.stop()
+        client.close()
 
 
 def at_number(cluster: Cluster, app: str, number: int) -> dict[str, Any]:
