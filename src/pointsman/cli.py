@@ -112,7 +112,9 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    load(options.config)
+    from pointsman.source import check
+
+    check(load(options.config).discovery)
     print(f"{options.config}: good")
     return 0
 

@@ -4,6 +4,7 @@ import asyncio
 import http.server
 import json
 import threading
+from ssl import SSLContext
 from types import TracebackType
 from typing import Any, Self
 
@@ -60,7 +61,9 @@ class MasterDouble:
 class OperatorDouble:
     """A master with an operator API, in the caller's event loop, on a loopback address."""
 
-    def __init__(self, state: bytes, address: str = "127.0.0.1") -> None:
+    def __init__(
+        self, state: bytes, address: str = "127.0.0.1", ssl: SSLContext | None = None
+    ) -> None:
         """``state`` is what it gives when asked: a reply to ``GET_STATE``."""
         self.state = state
         self.v0 = b"{}"
@@ -74,6 +77,7 @@ class OperatorDouble:
         self.address = ""
         """``HOST:PORT``."""
         self._host = address
+        self._ssl = ssl
         self._streams: set[asyncio.Queue[bytes]] = set()
         application = web.Application()
         application.router.add_post("/api/v1", self._call)
@@ -96,7 +100,7 @@ class OperatorDouble:
 
     async def __aenter__(self) -> Self:
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self._host, 0)
+        site = web.TCPSite(self._runner, self._host, 0, ssl_context=self._ssl)
         await site.start()
         host, port = self._runner.addresses[0][:2]
         self.address = f"{host}:{port}"

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -29,16 +30,23 @@ QUICK = Pace(poll=0.01, timeout=2.0, retry_max=0.05)
 class Followed:
     """A watch at work, and what it published."""
 
-    def __init__(self, *masters: str, pace: Pace = QUICK, begin: Trust | None = None) -> None:
+    def __init__(
+        self,
+        *masters: str,
+        pace: Pace = QUICK,
+        begin: Trust | None = None,
+        access: Access | None = None,
+    ) -> None:
         self.seen = Seen()
         self.published: asyncio.Queue[tuple[Cluster, Change]] = asyncio.Queue()
         self._masters = masters
         self._pace = pace
         self._begin = begin or Trust()
+        self._access = access or Access(Tls(), Auth())
 
     async def __aenter__(self) -> "Followed":
         self._session = aiohttp.ClientSession()
-        masters = Masters(self._masters, self._session, Access(Tls(), Auth()), self._pace.timeout)
+        masters = Masters(self._masters, self._session, self._access, self._pace.timeout)
         publish = lambda cluster, change: self.published.put_nowait((cluster, change))  # noqa: E731
         self.watch = Watch(masters, self._pace, self._begin, publish, self.seen)
         self._task = asyncio.create_task(self.watch.run())
@@ -297,3 +305,23 @@ def test_a_scheduler_whose_host_has_a_name_is_found_by_its_pid() -> None:
             assert master.asked == ["SUBSCRIBE", "GET_MASTER", "state-summary"]
 
     running(test, STATE.replace(b'"hostname":"127.0.0.1","webui', b'"hostname":"node1","webui'))
+
+
+def test_a_stream_is_followed_over_tls_by_who_shows_a_certificate(authority: Any) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*authority.issue("master"))
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(authority.ca)
+    certificate, key = authority.issue("pointsman")
+    tls = Tls(enabled=True, ca=authority.ca, certificate=certificate, key=key)
+
+    async def test() -> None:
+        async with OperatorDouble(STATE, ssl=context) as master:
+            async with Followed(master.address, access=Access(tls, Auth())) as followed:
+                assert len((await followed.next()).tasks) == 5
+                assert followed.seen.mode == "stream"
+            async with Followed(master.address, access=Access(Tls(True), Auth())) as refused:
+                await refused.until(lambda: refused.seen.failures)
+                assert refused.published.empty()
+
+    asyncio.run(test())

@@ -128,8 +128,12 @@ def test_hundreds_of_tasks_start_and_end_at_once(cluster: Cluster) -> None:
 
 def test_kill_of_a_task_that_only_just_starts_is_not_lost(cluster: Cluster) -> None:
     ids = {f"brief.{n}" for n in range(50)}
+    agent = cluster.agents[0].address
+    # The executor has to be there: while it starts, the agent keeps the tasks to itself.
+    cluster.launch_many([{**small("brief.first"), "agent": agent}])
+    wait_for(lambda: "brief.first" in cluster.running(), "the executor")
 
-    cluster.launch_many([small(id_) for id_ in ids])
+    cluster.launch_many([{**small(id_), "agent": agent} for id_ in ids])
     wait_for(lambda: states(cluster, ids) != {"PENDING"}, "the launch")
     cluster.kill_many(ids)
 
