@@ -100,7 +100,7 @@ class Masters:
                 self._masters.sort(key=lambda master: master != first)
                 return found
         kind = Refused if any(isinstance(f, Refused) for f in failures) else Transient
-        reasons = "; ".join(map(str, failures)) or "ZooKeeper has named none yet"
+        reasons = "; ".join(dict.fromkeys(map(str, failures))) or "ZooKeeper has named none yet"
         raise kind(f"no master answers {path}: {reasons}")
 
     async def _from(

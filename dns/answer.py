@@ -13,7 +13,7 @@ from collections.abc import Iterable
 import msgspec
 
 from pointsman.dns import wire
-from pointsman.dns.zone import Rrset, Zone, Zones
+from pointsman.dns.zone import Mirror, Rrset, Zone, Zones
 
 UDP_SIZE = 1232
 """What we send at most over UDP, and say so: no fragments on any path (DNS flag day 2020)."""
@@ -238,7 +238,7 @@ class Responder:
         counts.nxdomain += 1
         return wire.NXDOMAIN, ready
 
-    def _compiled(self, zone: Zone, found: Rrset, name_length: int) -> _Ready:
+    def _compiled(self, zone: Zone | Mirror, found: Rrset, name_length: int) -> _Ready:
         answers = [
             wire.record(_OWNER, found.type, found.ttl, wire.data(found.type, data))
             for data in found.data
@@ -283,7 +283,7 @@ def _is_plain_opt(rest: bytes) -> bool:
     return len(rest) == 11 and rest[:3] == b"\0\0\x29" and rest[6] == 0 == rest[9] == rest[10]
 
 
-def _addresses(zone: Zone, target: str, apex: bytes) -> list[bytes]:
+def _addresses(zone: Zone | Mirror, target: str, apex: bytes) -> list[bytes]:
     """Return the address records of a target in the zone, its name ending in a pointer."""
     if not target.endswith(f".{zone.apex}"):
         return []

@@ -63,6 +63,13 @@ def canonical(task: str, task_id: str, agent_id: str) -> str:
     return rest + dot + last[: MOST - len(tail)].rstrip("-") + tail
 
 
+def is_reserved(name: str) -> bool:
+    """Tell whether a name directly below the zone is one of the cluster's own."""
+    return name in ("leader", "master", "slave", "ns1") or (
+        name.startswith("master") and name.removeprefix("master").isdigit()
+    )
+
+
 def servable(name: str) -> str:
     """Return why an absolute name can't be served, "" when it can."""
     if len(name) + 1 > MOST_NAME:

@@ -11,6 +11,7 @@ import msgspec
 
 from pointsman.discovery.model import Agent, Cluster, Framework, Note, Task
 from pointsman.dns import names
+from pointsman.dns.options import Options, options
 
 MOST_PORT = 65_535
 
@@ -28,6 +29,8 @@ class Record(msgspec.Struct, frozen=True, gc=False, order=True):
     """Seconds."""
     preferred: bool = True
     """Answered before those that are not; False for what Mesos doesn't call healthy."""
+    claim: str = ""
+    """Who claims the name by a label; empty for a name of its own, which goes before any claim."""
 
 
 class NameRules(msgspec.Struct, frozen=True):
@@ -63,8 +66,9 @@ def task_records(task: Task, rules: NameRules) -> tuple[tuple[Record, ...], tupl
     mangled = names.label(discovered or task.name, rfc952=rules.rfc952)
     # mesos-dns publishes a discovery name twice, mangled and as it is: app.group.marathon.mesos.
     wanted = dict.fromkeys((mangled, discovered.lower()) if discovered else (mangled,))
-    records: list[Record] = []
-    notes: list[Note] = []
+    said, bad = options(task, framework)
+    records = list(_claimed(task, rules, said))
+    notes = list(bad)
     for name in wanted:
         if not name:
             notes.append(Note(where, "nothing of its name is left"))
@@ -73,12 +77,23 @@ def task_records(task: Task, rules: NameRules) -> tuple[tuple[Record, ...], tupl
             notes.append(Note(where, problem))
             continue
         instance = names.canonical(name, task.id, task.agent_id)
-        for record in _named(task, name, instance, framework, rules):
+        for record in _named(task, name, instance, framework, rules, said):
             if problem := _problem(record):
                 notes.append(Note(where, problem))
             else:
                 records.append(record)
     return tuple(dict.fromkeys(records)), tuple(dict.fromkeys(notes))
+
+
+def _claimed(task: Task, rules: NameRules, said: Options) -> Iterator[Record]:
+    """Yield the addresses of the names that a task claims by its labels."""
+    preferred = is_preferred(task, rules.unhealthy)
+    ttl = rules.ttl if said.ttl is None else said.ttl
+    claim = f"{task.framework}/{task.name}"
+    for name in said.names:
+        for address in task_addresses(task, rules.ip_sources):
+            owner = f"{name}.{rules.apex}"
+            yield Record(owner, _kind(address), address, ttl, preferred, claim)
 
 
 def _problem(record: Record) -> str:
@@ -92,20 +107,20 @@ def _problem(record: Record) -> str:
 
 
 def _named(
-    task: Task, name: str, instance: str, framework: str, rules: NameRules
+    task: Task, name: str, instance: str, framework: str, rules: NameRules, said: Options
 ) -> Iterator[Record]:
     """Yield a task's records under one name."""
     tail = f"{framework}.{rules.apex}"
     agent_tail = f"{framework}.slave.{rules.apex}"
-    preferred = rules.unhealthy == "include" or not (
-        task.healthy is False or (task.checked and task.healthy is None)
-    )
+    preferred = is_preferred(task, rules.unhealthy)
+    ttl = rules.ttl if said.ttl is None else said.ttl
+    weight = rules.srv_weight if said.weight is None else said.weight
 
     def record(owner: str, kind: str, data: str) -> Record:
-        return Record(owner, kind, data, rules.ttl, preferred)
+        return Record(owner, kind, data, ttl, preferred)
 
     def service(owner: str, port: int, target: str) -> Record:
-        return record(owner, "SRV", f"0 {rules.srv_weight} {port} {target}")
+        return record(owner, "SRV", f"0 {weight} {port} {target}")
 
     for label in (name, instance):
         for address in task_addresses(task, rules.ip_sources):
@@ -159,7 +174,7 @@ def framework_records(
     where = f"framework {framework.name}"
     if not name:
         return (), (Note(where, "nothing of its name is left"),)
-    if _is_reserved(name) or owner == rules.nameserver:
+    if names.is_reserved(name):
         return (), (Note(where, f"{owner} is a name of the cluster's own"),)
     if problem := names.servable(f"_framework._tcp.{owner}"):
         return (), (Note(where, problem),)
@@ -196,14 +211,17 @@ def master_records(cluster: Cluster, rules: NameRules) -> tuple[Record, ...]:
     return tuple(records)
 
 
-def address_records(name: str, addresses: Iterable[str], ttl: int) -> tuple[Record, ...]:
+def address_records(
+    name: str, addresses: Iterable[str], ttl: int, preferred: bool = True
+) -> tuple[Record, ...]:
     """Return A and AAAA records of a name."""
-    return tuple(Record(name, _kind(address), address, ttl) for address in addresses)
+    return tuple(Record(name, _kind(address), address, ttl, preferred) for address in addresses)
 
 
-def _is_reserved(name: str) -> bool:
-    return name in ("leader", "master", "slave") or (
-        name.startswith("master") and name.removeprefix("master").isdigit()
+def is_preferred(task: Task, unhealthy: str) -> bool:
+    """Tell whether a task is answered before those that are not."""
+    return unhealthy == "include" or not (
+        task.healthy is False or (task.checked and task.healthy is None)
     )
 
 

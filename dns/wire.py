@@ -1,5 +1,6 @@
 """Names, types and record data between their text and their bytes (RFC 1035 sections 3 and 4)."""
 
+import shlex
 from functools import lru_cache
 from typing import Any
 
@@ -51,7 +52,8 @@ def name(text: str) -> bytes:
 def data(type_: str, text: str) -> bytes:
     """Return the data of a record from its text in a zone file."""
     buffer = _Plain()
-    dnslib.RDMAP[type_].fromZone(text.split()).pack(buffer)
+    parts = shlex.split(text) if type_ == "TXT" else text.split()
+    dnslib.RDMAP[type_].fromZone(parts).pack(buffer)
     return bytes(buffer.data)
 
 

@@ -77,10 +77,10 @@ class Zone:
         """Return the records to answer with: the preferred ones, all when there are none."""
         if name == self.apex:
             return self._own(type_)
-        found = self._records.get(name, {}).get(type_)
+        found = self._served(name).get(type_)
         if not found:
             return None
-        served: Sequence[Record] = [r for r in found if r.preferred] or list(found)
+        served: Sequence[Record] = [r for r in found if r.preferred] or found
         data = tuple(sorted({r.data for r in served}))
         return Rrset(name, type_, min(r.ttl for r in served), data)
 
@@ -88,7 +88,7 @@ class Zone:
         """Return the types that a name has, sorted."""
         if name == self.apex:
             return ["NS", "SOA"]
-        return sorted(self._records.get(name, ()))
+        return sorted(self._served(name))
 
     def has(self, name: str) -> bool:
         """Tell whether a name is there, with records or as an empty non-terminal (RFC 8020)."""
@@ -100,6 +100,19 @@ class Zone:
             for type_ in self.types(name):
                 if found := self.rrset(name, type_):
                     yield found
+
+    def _served(self, name: str) -> dict[str, list[Record]]:
+        """Return a name's records by type: of several that claim it, those of the first by name.
+
+        A name that has records of its own, or names below it, can't be claimed.
+        """
+        types = self._records.get(name, {})
+        claims = {record.claim for found in types.values() for record in found}
+        if claims <= {""}:
+            return {type_: list(found) for type_, found in types.items()}
+        winner = "" if name in self._below else min(claims)
+        kept = {t: [r for r in found if r.claim == winner] for t, found in types.items()}
+        return {type_: found for type_, found in kept.items() if found}
 
     def _own(self, type_: str) -> Rrset | None:
         soa = self.soa
@@ -143,20 +156,91 @@ class Zone:
             name = name.partition(".")[2]
 
 
-class Zones:
-    """Several zones; a name belongs to the one with the longest apex."""
+class Mirror:
+    """A zone under another apex: the same records, with the names in them renamed."""
 
-    def __init__(self, *zones: Zone) -> None:
+    def __init__(self, apex: str, zone: Zone) -> None:
+        self.apex = apex
+        self.zone = zone
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the zone has its first whole view."""
+        return self.zone.loaded
+
+    @property
+    def soa(self) -> Soa:
+        """That of the zone, renamed."""
+        soa = self.zone.soa
+        return msgspec.structs.replace(soa, mname=self.here(soa.mname), rname=self.here(soa.rname))
+
+    def here(self, name: str) -> str:
+        """Return a name of the zone as it is in the mirror; others stay."""
+        if name == self.zone.apex or name.endswith(f".{self.zone.apex}"):
+            return name.removesuffix(self.zone.apex) + self.apex
+        return name
+
+    def rrset(self, name: str, type_: str) -> Rrset | None:
+        """Return the zone's records of a name, renamed."""
+        found = self.zone.rrset(self.there(name), type_)
+        if found is None:
+            return None
+        data = tuple(" ".join(map(self.here, data.split(" "))) for data in found.data)
+        return Rrset(name, type_, found.ttl, data)
+
+    def types(self, name: str) -> list[str]:
+        """Return the types that a name has, sorted."""
+        return self.zone.types(self.there(name))
+
+    def has(self, name: str) -> bool:
+        """Tell whether a name is there."""
+        return self.zone.has(self.there(name))
+
+    def there(self, name: str) -> str:
+        """Return a name of the mirror as it is in the zone."""
+        return name.removesuffix(self.apex) + self.zone.apex
+
+
+class Zones:
+    """Several zones and mirrors; a name belongs to the one with the longest apex."""
+
+    def __init__(self, *zones: Zone, mirrors: Iterable[Mirror] = ()) -> None:
         self._zones = {zone.apex: zone for zone in zones}
+        self._mirrors = {mirror.apex: mirror for mirror in mirrors}
 
     def __iter__(self) -> Iterator[Zone]:
         return iter(self._zones.values())
 
-    def of(self, name: str) -> Zone | None:
+    def of(self, name: str) -> Zone | Mirror | None:
         """Return the zone that a name belongs to, None when it is not ours."""
         while name:
-            zone = self._zones.get(name)
-            if zone is not None:
-                return zone
+            found = self._zones.get(name, self._mirrors.get(name))
+            if found is not None:
+                return found
             name = name.partition(".")[2]
         return None
+
+    def rrset(self, name: str, type_: str) -> Rrset | None:
+        """Return what is answered for a name."""
+        zone = self.of(name)
+        return zone.rrset(name, type_) if zone is not None else None
+
+    def update(self, removed: Iterable[Record], added: Iterable[Record]) -> set[str]:
+        """Change each zone; return all names, those of mirrors too, whose answers may differ.
+
+        A record that belongs to no zone is not published.
+        """
+        parts: dict[str, tuple[list[Record], list[Record]]] = {}
+        for side, records in enumerate((removed, added)):
+            for record in records:
+                zone = self.of(record.name)
+                if isinstance(zone, Zone):
+                    parts.setdefault(zone.apex, ([], []))[side].append(record)
+        touched = set()
+        for apex, (old, new) in parts.items():
+            names = self._zones[apex].update(old, new)
+            touched |= names
+            for mirror in self._mirrors.values():
+                if mirror.zone.apex == apex:
+                    touched.update(map(mirror.here, names))
+        return touched

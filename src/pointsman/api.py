@@ -6,9 +6,12 @@ from typing import Any, Protocol
 import msgspec
 from aiohttp import web
 
+from pointsman.config import Config
 from pointsman.discovery import text
 from pointsman.discovery.model import Note
+from pointsman.dns.zone import Zones
 from pointsman.metrics import Metrics
+from pointsman.pipeline import Views
 from pointsman.vip.model import Protocol as IpProtocol
 from pointsman.vip.wanted import Wanted
 
@@ -29,6 +32,21 @@ class Served(Protocol):
     @property
     def notes(self) -> tuple[Note, ...]:
         """What was left out, and why."""
+        ...
+
+    @property
+    def views(self) -> Views:
+        """All that is derived from the cluster as it is known now."""
+        ...
+
+    @property
+    def zones(self) -> Zones:
+        """The zones that are answered from."""
+        ...
+
+    @property
+    def config(self) -> Config:
+        """The configuration that counts."""
         ...
 
     @property

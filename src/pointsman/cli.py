@@ -10,9 +10,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
+
 from pointsman import __version__, log
 from pointsman.config import Config, ConfigError, load
 from pointsman.discovery.errors import Fatal, Transient
+from pointsman.discovery.model import Cluster
 
 DEFAULT = "/etc/pointsman/pointsman.toml"
 
@@ -68,19 +71,21 @@ def _parser() -> argparse.ArgumentParser:
         "show", help="print what the cluster, or a state in a file, leads to; changes nothing"
     )
     show.add_argument("what", choices=["zone", "vips", "cluster", "notes"])
+    _add_state(show)
     show.add_argument(
-        "--state",
-        type=Path,
-        metavar="FILE",
-        help="a /state, a reply to GET_STATE or a recorded stream (default: ask the masters)",
+        "--against",
+        metavar="URL",
+        help="print how the zone differs from that of a mesos-dns: http://HOST:8123 (zone only)",
     )
-    show.add_argument(
-        "--config",
-        type=Path,
-        help=f"configuration (default: none with --state, else {DEFAULT})",
-    )
-    show.add_argument("--json", action="store_true", help="for programs rather than people")
     show.set_defaults(run=_show)
+
+    resolve = commands.add_parser(
+        "resolve", help="print what a name resolves to, and which tasks are why"
+    )
+    resolve.add_argument("name", metavar="NAME")
+    resolve.add_argument("type", metavar="TYPE", nargs="?", default="ANY", type=str.upper)
+    _add_state(resolve)
+    resolve.set_defaults(run=_resolve)
 
     flush = commands.add_parser(
         "flush", help="remove every virtual server, route and rule that Pointsman made here"
@@ -97,6 +102,21 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
         default=Path(DEFAULT),
         help="configuration file (default %(default)s)",
     )
+
+
+def _add_state(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--state",
+        type=Path,
+        metavar="FILE",
+        help="a /state, a reply to GET_STATE or a recorded stream (default: ask the masters)",
+    )
+    parser.add_argument(
+        "--config",
+        type=Path,
+        help=f"configuration (default: none with --state, else {DEFAULT})",
+    )
+    parser.add_argument("--json", action="store_true", help="for programs rather than people")
 
 
 # The commands import what they need: `show` must not wait for the network libraries.
@@ -122,19 +142,39 @@ def _check(options: argparse.Namespace) -> int:
 def _show(options: argparse.Namespace) -> int:
     from pointsman.show import show
 
+    cluster, config = _cluster(options)
+    if options.against:
+        from pointsman.against import compare
+
+        difference = compare(options.against, cluster, config)
+        print(difference, end="")
+        return 1 if difference else 0
+    print(show(options.what, cluster, config, as_json=options.json), end="")
+    return 0
+
+
+def _resolve(options: argparse.Namespace) -> int:
+    from pointsman.resolve import explain, text
+
+    found = explain(options.name, options.type, *_cluster(options))
+    if options.json:
+        print(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+    else:
+        print(text(found), end="")
+    return 0 if found.answer else 1
+
+
+def _cluster(options: argparse.Namespace) -> tuple[Cluster, Config]:
+    """Return the cluster that a command is about, and the configuration."""
     if options.state is None:
         from pointsman.source import once
 
         config = load(options.config or Path(DEFAULT))
         log.set_up("warning")
-        cluster = asyncio.run(once(config.discovery))
-    else:
-        from pointsman.discovery.statefile import read
+        return asyncio.run(once(config.discovery)), config
+    from pointsman.discovery.statefile import read
 
-        config = load(options.config) if options.config else Config()
-        cluster = read(options.state)
-    print(show(options.what, cluster, config, as_json=options.json), end="")
-    return 0
+    return read(options.state), load(options.config) if options.config else Config()
 
 
 def _flush(options: argparse.Namespace) -> int:

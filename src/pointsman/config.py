@@ -13,12 +13,16 @@ import msgspec
 from pointsman.discovery import access, text
 from pointsman.discovery.access import Auth, Tls
 from pointsman.discovery.leader import parse_url
+from pointsman.dns import reverse
 from pointsman.vip.addresses import parse_range
 
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
 Ttl = Annotated[int, msgspec.Meta(ge=0, le=2_147_483_647)]  # RFC 2181 section 8
 
 _DOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
+
+
+DcosFamily = Literal["agentip", "autoip", "containerip", "mesos", "thisnode", "aliases"]
 
 
 class ConfigError(Exception):
@@ -76,6 +80,21 @@ class DnsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``exclude`` leaves an unhealthy task out while another instance of the name is healthy."""
     srv_weight: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 1
     """Weight of every SRV record."""
+    dcos: tuple[DcosFamily, ...] = (
+        "agentip",
+        "autoip",
+        "containerip",
+        "mesos",
+        "thisnode",
+        "aliases",
+    )
+    """Which of DC/OS's names there are below `vip.domain`; empty for none but those of VIPs."""
+    dcos_ttl: Ttl = 5
+    """Seconds, for DC/OS's names."""
+    reverse: tuple[str, ...] = ()
+    """Networks of whose addresses the names are answered (PTR), as in ["9.0.0.0/8"]."""
+    records_file: str = ""
+    """File with further records, a line each: NAME [TTL] TYPE DATA."""
 
 
 class VipConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -211,6 +230,13 @@ def _problems(config: Config) -> Iterator[str]:
     ):
         if range_:
             yield from _range(key, range_, family)
+    for at, network in enumerate(config.dns.reverse):
+        try:
+            reverse.apex(network)
+        except ValueError as error:
+            yield f"dns.reverse[{at}]: {error}"
+    if len(set(config.dns.reverse)) != len(config.dns.reverse):
+        yield "dns.reverse: names a network twice"
     if config.vip.node_address and not text.ip(config.vip.node_address):
         yield f"vip.node_address: {config.vip.node_address!r} is not an IP address"
 

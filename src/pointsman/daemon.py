@@ -22,12 +22,14 @@ from pointsman.discovery.saved import Saved
 from pointsman.discovery.seen import Seen
 from pointsman.discovery.trust import Trust, remember
 from pointsman.dns.answer import Counts
+from pointsman.dns.zone import Zones
 from pointsman.generation import Generation
 from pointsman.http_server import HttpServer
 from pointsman.listeners import Listeners
 from pointsman.metrics import Metrics
 from pointsman.node import nameservers, open_kernel
 from pointsman.notify import notify
+from pointsman.pipeline import Views
 from pointsman.source import Source, check
 from pointsman.vip.wanted import Wanted
 from pointsman.worker import KernelWorker
@@ -79,6 +81,21 @@ class Daemon:
     def notes(self) -> tuple[Note, ...]:
         """What was left out, and why."""
         return self._generation.reconciler.views.notes if self._generation else ()
+
+    @property
+    def views(self) -> Views:
+        """All that is derived from the cluster as it is known now."""
+        return self._generation.reconciler.views if self._generation else Views()
+
+    @property
+    def zones(self) -> Zones:
+        """The zones that are answered from."""
+        return self._generation.zones if self._generation else Zones()
+
+    @property
+    def config(self) -> Config:
+        """The configuration that counts."""
+        return self._config
 
     @property
     def not_ready(self) -> str:

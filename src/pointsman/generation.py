@@ -1,21 +1,68 @@
 """What one configuration decides: rules, zones, the kernel's part; replaced whole on reload."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from pointsman.config import Config
+from pointsman.discovery.errors import Fatal
+from pointsman.dns import reverse
 from pointsman.dns.answer import Counts, Responder
-from pointsman.dns.zone import Soa, Zone, Zones
+from pointsman.dns.records import Record, address_records
+from pointsman.dns.static import parse
+from pointsman.dns.zone import Mirror, Soa, Zone, Zones
 from pointsman.metrics import Metrics
 from pointsman.reconcile import Reconciler
 from pointsman.rules import rules, vip_apex
 from pointsman.worker import KernelWorker
+
+GLOBAL = "thisdcos.global"
+"""The other name of DC/OS's domain."""
 
 
 def zone(apex: str, ttl: int, nameservers: Iterable[str], serial: int) -> Zone:
     """Return an empty zone with a nameserver of its own, ``ns1`` under its apex."""
     soa = Soa(f"ns1.{apex}", f"root.ns1.{apex}", minimum=ttl)
     return Zone(apex, soa, ttl, nameservers, serial)
+
+
+def zones(config: Config, nameservers: Iterable[str], serial: int) -> Zones:
+    """Return all zones that a configuration asks for, empty, and what mirrors them."""
+    nameservers = tuple(nameservers)
+    dns, domain = config.dns, f"{config.vip.domain}."
+    names = zone(f"{dns.domain}.", dns.ttl, nameservers, serial)
+    vips = zone(vip_apex(config), config.vip.ttl, nameservers, serial)
+    found = [names, vips]
+    mirrors = []
+    if set(dns.dcos) - {"mesos", "aliases"}:
+        found.append(zone(domain, dns.dcos_ttl, nameservers, serial))
+        if "aliases" in dns.dcos:
+            mirrors.append(Mirror(f"{GLOBAL}.", found[-1]))
+    if "mesos" in dns.dcos:
+        mirrors.append(Mirror(f"mesos.{domain}", names))
+    if "aliases" in dns.dcos:
+        others = (f"dclb.{domain}", f"l4lb.{GLOBAL}.", f"dclb.{GLOBAL}.")
+        mirrors += [Mirror(apex, vips) for apex in others]
+    found += [zone(reverse.apex(n), dns.ttl, nameservers, serial) for n in dns.reverse]
+    return Zones(*found, mirrors=mirrors)
+
+
+def own_records(config: Config, nameservers: Iterable[str]) -> Iterator[Record]:
+    """Yield the records that do not come from the cluster: of this node, and of the file.
+
+    Raises Fatal, which names the line, when the file can't be used.
+    """
+    if "thisnode" in config.dns.dcos:
+        name = f"thisnode.{config.vip.domain}."
+        yield from address_records(name, nameservers, config.dns.dcos_ttl)
+    path = config.dns.records_file
+    if path:
+        try:
+            yield from parse(Path(path).read_text(), f"{config.dns.domain}.", config.dns.ttl)
+        except OSError as error:
+            raise Fatal(f"dns.records_file: {path}: {error.strerror}") from error
+        except ValueError as error:
+            raise Fatal(f"dns.records_file: {path}: {error}") from error
 
 
 class Generation:
@@ -30,13 +77,12 @@ class Generation:
         counts: Counts,
     ) -> None:
         """``nameservers`` are this node's addresses; ``kernel`` is None without balancing."""
+        nameservers = tuple(nameservers)
         # Serials go on rising over restarts: they begin at the seconds since 1970.
-        serial = int(time.time())
-        names = zone(f"{config.dns.domain}.", config.dns.ttl, nameservers, serial)
-        vips = zone(vip_apex(config), config.vip.ttl, nameservers, serial)
+        self.zones = zones(config, nameservers, int(time.time()))
+        self.zones.update((), own_records(config, nameservers))
         self.kernel = kernel
-        self.zones = Zones(names, vips)
         self.responder = Responder(self.zones, counts)
         self.reconciler = Reconciler(
-            rules(config), names, vips, config.vip.ttl, self.responder, kernel, metrics
+            rules(config), vip_apex(config), config.vip.ttl, self.responder, kernel, metrics
         )

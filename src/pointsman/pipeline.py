@@ -17,6 +17,8 @@ from pointsman.discovery.model import (
     Told,
     difference,
 )
+from pointsman.dns import dcos
+from pointsman.dns.dcos import DcosRules
 from pointsman.dns.records import (
     NameRules,
     Record,
@@ -25,6 +27,7 @@ from pointsman.dns.records import (
     master_records,
     task_records,
 )
+from pointsman.dns.reverse import Reverse
 from pointsman.vip.addresses import Range
 from pointsman.vip.model import Settings
 from pointsman.vip.wanted import Backend, Wanted, backends, wanted
@@ -45,6 +48,9 @@ class Rules(msgspec.Struct, frozen=True):
     settings: Settings = Settings()
     balance: bool = True
     """False leaves all virtual servers out."""
+    dcos: DcosRules | None = None
+    """None for no names of DC/OS."""
+    reverse: Reverse = Reverse()
 
 
 class Derived(msgspec.Struct, frozen=True, gc=False):
@@ -188,7 +194,10 @@ def _derived(cluster: Cluster, item: Item, rules: Rules) -> Derived:
             records, notes = framework_records(item, rules.names)
             return Derived(records, (), notes)
         case Cluster():
-            return Derived(master_records(item, rules.names))
+            further = dcos.master_records(item, rules.dcos) if rules.dcos else ()
+            records = (*master_records(item, rules.names), *further)
+            each = (r for r in records if r.name.startswith("master") and r.name[6].isdigit())
+            return Derived((*records, *rules.reverse.of(each)))
 
 
 def _of_task(cluster: Cluster, told: Told, rules: Rules) -> Derived:
@@ -202,5 +211,10 @@ def _of_task(cluster: Cluster, told: Told, rules: Rules) -> Derived:
     except ValueError as error:
         return Derived(notes=(Note(f"task {told.id} of {framework.name}", str(error)),))
     records, notes = task_records(task, rules.names)
+    if rules.reverse.networks:
+        records = (*records, *rules.reverse.of_task(records, task.agent))
+    if rules.dcos:
+        further, bad = dcos.task_records(task, rules.dcos)
+        records, notes = (*records, *further), (*notes, *bad)
     found, more = backends(task) if rules.balance else ((), ())
     return Derived(records, found, (*notes, *more))

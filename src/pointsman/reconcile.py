@@ -13,7 +13,6 @@ from pointsman.discovery.errors import Transient
 from pointsman.discovery.model import Change, Cluster
 from pointsman.dns.answer import Responder
 from pointsman.dns.records import Record, address_records
-from pointsman.dns.zone import Zone
 from pointsman.metrics import Metrics
 from pointsman.pipeline import NOTHING, Rules, Views, derive
 from pointsman.vip.kernel import Report
@@ -33,8 +32,7 @@ class Reconciler:
     def __init__(
         self,
         rules: Rules,
-        names: Zone,
-        vips: Zone,
+        vip_apex: str,
         vip_ttl: int,
         responder: Responder,
         kernel: KernelWorker | None,
@@ -45,8 +43,7 @@ class Reconciler:
         self.published: Mapping[str, tuple[str, ...]] = {}
         """Addresses by VIP name, as DNS answers them now."""
         self._rules = rules
-        self._names = names
-        self._vips = vips
+        self._vip_apex = vip_apex
         self._vip_ttl = vip_ttl
         self._responder = responder
         self._kernel = kernel
@@ -65,8 +62,9 @@ class Reconciler:
         started = time.perf_counter()
         views = await asyncio.to_thread(derive, cluster, self._rules, self.views, change)
         self.views = views
-        await self._update(self._names, views.removed, views.added)
-        self._names.loaded = True
+        await self._update(views.removed, views.added)
+        for zone in self._responder.zones:
+            zone.loaded = zone.loaded or zone.apex != self._vip_apex
         self._measure(views)
         names = views.wanted.names
         await self._publish({n: a for n, a in self.published.items() if names.get(n) == a})
@@ -75,7 +73,8 @@ class Reconciler:
                 await self._prepare(self._kernel)
             self._report(await self._kernel.sync(views.wanted.table))
         await self._publish(names)
-        self._vips.loaded = True
+        for zone in self._responder.zones:
+            zone.loaded = True
         self._metrics.reconcile_seconds.observe(time.perf_counter() - started)
 
     async def _prepare(self, kernel: KernelWorker) -> None:
@@ -94,26 +93,28 @@ class Reconciler:
         gone = {n: a for n, a in self.published.items() if names.get(n) != a}
         new = {n: a for n, a in names.items() if self.published.get(n) != a}
         if gone or new:
-            await self._update(self._vips, self._records(gone), self._records(new))
+            await self._update(self._records(gone), self._records(new))
         self.published = names
 
     def _records(self, names: Mapping[str, tuple[str, ...]]) -> list[Record]:
-        return [
+        records = [
             record
             for name, addresses in names.items()
-            for record in address_records(f"{name}.{self._vips.apex}", addresses, self._vip_ttl)
+            for record in address_records(f"{name}.{self._vip_apex}", addresses, self._vip_ttl)
         ]
+        return [*records, *self._rules.reverse.of(records)]
 
-    async def _update(self, zone: Zone, removed: Sequence[Record], added: Sequence[Record]) -> None:
-        """Change a zone in slices, between which the event loop answers queries.
+    async def _update(self, removed: Sequence[Record], added: Sequence[Record]) -> None:
+        """Change the zones in slices, between which the event loop answers queries.
 
         What is new comes first: a name that changes has both for a moment, never neither.
         """
+        responder = self._responder
         for at in range(0, len(added), SLICE):
-            self._responder.invalidate(zone.update((), added[at : at + SLICE]))
+            responder.invalidate(responder.zones.update((), added[at : at + SLICE]))
             await asyncio.sleep(0)
         for at in range(0, len(removed), SLICE):
-            self._responder.invalidate(zone.update(removed[at : at + SLICE], ()))
+            responder.invalidate(responder.zones.update(removed[at : at + SLICE], ()))
             await asyncio.sleep(0)
 
     def _measure(self, views: Views) -> None:
@@ -123,7 +124,7 @@ class Reconciler:
         metrics.notes.set(len(views.notes))
         metrics.virtual_servers.set(len(views.wanted.table))
         metrics.real_servers.set(sum(len(s.real_servers) for s in views.wanted.table.values()))
-        for zone in (self._names, self._vips):
+        for zone in self._responder.zones:
             metrics.records.labels(zone.apex).set(len(zone))
 
     def _report(self, report: Report) -> None:

@@ -1,7 +1,9 @@
 """From the configuration to the rules of each view."""
 
 from pointsman.config import Config
+from pointsman.dns.dcos import FAMILIES, DcosRules
 from pointsman.dns.records import NameRules
+from pointsman.dns.reverse import Reverse
 from pointsman.pipeline import Rules
 from pointsman.vip.addresses import Range, parse_range
 from pointsman.vip.model import Settings
@@ -19,10 +21,19 @@ def rules(config: Config) -> Rules:
             srv_weight=dns.srv_weight,
             unhealthy=dns.unhealthy,
         ),
+        dcos=_dcos(config),
+        reverse=Reverse(dns.reverse, dns.ttl),
         ranges=ranges(config),
         settings=Settings(config.vip.scheduler),
         balance=config.vip.enabled,
     )
+
+
+def _dcos(config: Config) -> DcosRules | None:
+    families = tuple(family for family in FAMILIES if family in config.dns.dcos)
+    if not families:
+        return None
+    return DcosRules(config.vip.domain, families, config.dns.dcos_ttl, config.dns.unhealthy)
 
 
 def ranges(config: Config) -> tuple[Range, ...]:

@@ -1,6 +1,7 @@
 """Prints the views of a state without serving them: the dry run, and what golden tests compare."""
 
 import ipaddress
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ from pointsman.config import Config
 from pointsman.discovery import details
 from pointsman.discovery.model import Cluster, Task
 from pointsman.dns.records import Record, address_records
+from pointsman.generation import own_records
 from pointsman.pipeline import Views, derive
 from pointsman.rules import rules, vip_apex
 from pointsman.vip.model import Protocol
@@ -42,14 +44,21 @@ def _section(name: str, content: Any) -> str:
 def zone(views: Views, config: Config) -> dict[str, Any]:
     """Return all records, sorted, of the cluster's zone and of its VIPs."""
     records = {r for derived in views.derived.values() for r in derived.records}
-    for name, addresses in views.wanted.names.items():
-        records.update(address_records(f"{name}.{vip_apex(config)}", addresses, config.vip.ttl))
+    records.update(vip_records(views, config), own_records(config, ()))
     return {
         "records": [
-            {"name": r.name, "type": r.type, "ttl": r.ttl, "data": r.data}
-            for r in sorted(records, key=_order)
+            {"name": name, "type": type_, "ttl": ttl, "data": data}
+            for name, type_, ttl, data in sorted(_distinct(records), key=_order)
         ]
     }
+
+
+def vip_records(views: Views, config: Config) -> list[Record]:
+    """Return the records of VIPs: their names, and those of their addresses."""
+    found: list[Record] = []
+    for name, addresses in views.wanted.names.items():
+        found += address_records(f"{name}.{vip_apex(config)}", addresses, config.vip.ttl)
+    return [*found, *rules(config).reverse.of(found)]
 
 
 def vips(views: Views, config: Config) -> dict[str, Any]:
@@ -134,10 +143,16 @@ def notes(views: Views, _: Config) -> dict[str, Any]:
     return {"notes": [{"where": n.where, "why": n.why} for n in views.notes]}
 
 
-def _order(record: Record) -> tuple[object, ...]:
+def _distinct(records: Iterable[Record]) -> set[tuple[str, str, int, str]]:
+    """Return the records as they are answered, whoever gave them."""
+    return {(r.name, r.type, r.ttl, r.data) for r in records}
+
+
+def _order(record: tuple[str, str, int, str]) -> tuple[object, ...]:
     """Sort by name and type, and addresses by their number."""
-    address = int(ipaddress.ip_address(record.data)) if record.type in ("A", "AAAA") else 0
-    return record.name, record.type, address, record.data
+    name, type_, _, data = record
+    address = int(ipaddress.ip_address(data)) if type_ in ("A", "AAAA") else 0
+    return name, type_, address, data
 
 
 def _table(rows: list[dict[str, Any]]) -> str:

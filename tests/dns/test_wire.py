@@ -36,3 +36,7 @@ def test_a_record_is_laid_out_by_rfc1035() -> None:
     assert wire.record(wire.pointer(12), "A", 60, b"\n\0\0\1") == bytes.fromhex(
         "c00c 0001 0001 0000003c 0004 0a000001"
     )
+
+
+def test_a_text_may_have_spaces_in_quotes() -> None:
+    assert wire.data("TXT", '"v=1 x" y') == b"\x05v=1 x\x01y"

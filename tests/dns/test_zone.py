@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.dns.records import Record
-from pointsman.dns.zone import Rrset, Soa, Zone, Zones
+from pointsman.dns.zone import Mirror, Rrset, Soa, Zone, Zones
 
 SOA = Soa("ns1.mesos.", "root.ns1.mesos.")
 ONE = Record("web.marathon.mesos.", "A", "10.0.0.1", 60)
@@ -121,3 +121,41 @@ def test_a_zone_kept_up_to_date_equals_one_made_from_nothing(
     for name in ("a.mesos.", "b.a.mesos.", "c.b.a.mesos.", "d.mesos.", "x.mesos."):
         assert kept.has(name) == fresh.has(name)
         assert kept.types(name) == fresh.types(name)
+
+
+def test_a_mirror_has_the_same_records_with_the_names_in_them_renamed() -> None:
+    zone = Zone("mesos.", Soa("ns1.mesos.", "root.ns1.mesos."), 60, ["10.0.0.9"])
+    zones = Zones(zone, mirrors=[Mirror("mesos.thisdcos.directory.", zone)])
+    service = Record("_web._tcp.mesos.", "SRV", "0 1 80 web-1.mesos.", 60)
+    touched = zones.update((), [service, Record("other.", "A", "10.0.0.1", 60)])
+    assert "_web._tcp.mesos.thisdcos.directory." in touched
+    mirror = zones.of("_web._tcp.mesos.thisdcos.directory.")
+    assert isinstance(mirror, Mirror)
+    found = mirror.rrset("_web._tcp.mesos.thisdcos.directory.", "SRV")
+    assert found is not None
+    assert found.data == ("0 1 80 web-1.mesos.thisdcos.directory.",)
+    assert mirror.has("_tcp.mesos.thisdcos.directory.")
+    assert mirror.types("mesos.thisdcos.directory.") == ["NS", "SOA"]
+    assert mirror.soa.mname == "ns1.mesos.thisdcos.directory."
+    zone.loaded = True
+    assert mirror.loaded
+
+
+def a(name: str, address: str, claim: str = "") -> Record:
+    return Record(name, "A", address, 60, claim=claim)
+
+
+def answered(*records: Record, name: str = "api.mesos.") -> tuple[str, ...]:
+    zone = Zone("mesos.", Soa("ns1.mesos.", "root.ns1.mesos."), 60)
+    zone.update((), records)
+    found = zone.rrset(name, "A")
+    assert bool(found) == (zone.types(name) == ["A"])
+    return found.data if found else ()
+
+
+def test_a_claimed_name_goes_to_the_first_by_name_and_never_from_its_owner() -> None:
+    one, two = a("api.mesos.", "10.0.0.1", "b/api"), a("api.mesos.", "10.0.0.2", "a/api")
+    assert answered(one, one) == ("10.0.0.1",)
+    assert answered(one, two) == ("10.0.0.2",)
+    assert answered(one, two, a("api.mesos.", "10.0.0.3")) == ("10.0.0.3",)
+    assert answered(one, a("web.api.mesos.", "10.0.0.4")) == ()

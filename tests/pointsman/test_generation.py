@@ -1,4 +1,9 @@
-from pointsman.config import Config, DnsConfig
+from pathlib import Path
+
+import pytest
+
+from pointsman.config import Config, DnsConfig, VipConfig
+from pointsman.discovery.errors import Fatal
 from pointsman.dns.answer import Counts
 from pointsman.generation import Generation, zone
 from pointsman.metrics import Metrics
@@ -7,7 +12,11 @@ from pointsman.metrics import Metrics
 def test_each_configuration_has_its_zones_and_goes_on_counting() -> None:
     counts = Counts(answered=7)
     made = Generation(Config(dns=DnsConfig(domain="dc1")), ["10.0.0.9"], None, Metrics(), counts)
-    assert [z.apex for z in made.zones] == ["dc1.", "l4lb.thisdcos.directory."]
+    assert [z.apex for z in made.zones] == [
+        "dc1.",
+        "l4lb.thisdcos.directory.",
+        "thisdcos.directory.",
+    ]
     assert not any(z.loaded for z in made.zones)
     assert made.responder.counts is counts
 
@@ -18,3 +27,36 @@ def test_a_zone_has_its_nameserver_inside() -> None:
         found = made.rrset("mesos." if type_ == "NS" else "ns1.mesos.", type_)
         assert found is not None
         assert found.data == (data,)
+
+
+def served(config: Config, name: str, type_: str = "A") -> tuple[str, ...]:
+    made = Generation(config, ["10.0.0.9"], None, Metrics(), Counts())
+    zone = made.zones.of(name)
+    found = zone.rrset(name, type_) if zone else None
+    return found.data if found else ()
+
+
+def test_dcos_names_are_there_as_far_as_they_are_wanted() -> None:
+    assert served(Config(), "thisnode.thisdcos.directory.") == ("10.0.0.9",)
+    assert served(Config(), "thisnode.thisdcos.global.") == ("10.0.0.9",)
+    assert served(Config(), "ns1.mesos.thisdcos.directory.") == ("10.0.0.9",)
+    assert served(Config(), "dclb.thisdcos.global.", "NS") == ("ns1.dclb.thisdcos.global.",)
+    none = Config(dns=DnsConfig(dcos=()))
+    assert served(none, "thisnode.thisdcos.directory.") == ()
+    assert served(none, "l4lb.thisdcos.directory.", "NS") != ()
+    other = Config(vip=VipConfig(domain="dc1.example"))
+    assert served(other, "thisnode.dc1.example.") == ("10.0.0.9",)
+
+
+def test_records_of_a_file_are_served(tmp_path: Path) -> None:
+    (tmp_path / "records").write_text("db A 10.9.9.9\n")
+    config = Config(dns=DnsConfig(records_file=str(tmp_path / "records")))
+    assert served(config, "db.mesos.") == ("10.9.9.9",)
+    (tmp_path / "records").write_text("db A nonsense\n")
+    with pytest.raises(Fatal, match=r"records: line 1: 'nonsense' is no data of type A"):
+        served(config, "db.mesos.")
+
+
+def test_networks_have_reverse_zones() -> None:
+    config = Config(dns=DnsConfig(reverse=("9.0.0.0/8",)))
+    assert served(config, "9.in-addr.arpa.", "NS") == ("ns1.9.in-addr.arpa.",)

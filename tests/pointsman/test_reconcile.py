@@ -75,9 +75,7 @@ class Box:
         self.worker = KernelWorker(opened)
         self.metrics = Metrics()
         rules = Rules(NameRules(), (RANGE,))
-        self.reconciler = Reconciler(
-            rules, self.names, self.vips, 5, self.responder, self.worker, self.metrics
-        )
+        self.reconciler = Reconciler(rules, apex, 5, self.responder, self.worker, self.metrics)
 
     def ask(self, name: str) -> str:
         """Return the address that DNS gives, or the code of its answer."""
