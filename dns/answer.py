@@ -147,6 +147,8 @@ class Responder:
     def invalidate(self, names: Iterable[str]) -> None:
         """Forget the answers of names that a change in a zone touched."""
         self._nodata.clear()
+        if not self._ready:
+            return
         for name in names:
             self._forget(name)
             for dependent in self._dependents.pop(name, ()):

@@ -5,6 +5,8 @@ that the same state gives the same names.
 """
 
 import hashlib
+import re
+from functools import lru_cache
 
 MOST = 63
 """Octets in a label (RFC 1035 section 2.3.4)."""
@@ -19,9 +21,13 @@ _KEPT = {ord(c): c for c in "abcdefghijklmnopqrstuvwxyz0123456789-"}
 _KEPT |= {ord(c): c.lower() for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 _KEPT |= {ord(c): "-" for c in "._"}
 
+_SERVABLE = re.compile(r"""(?:[!#%-'*-\-/-:<-?A-\[\]-~]{1,63}\.)+""")
+"""Any printable ASCII but space, dot and what has a meaning in zone files."""
+
 _ZBASE32 = "ybndrfg8ejkmcpqxot1uwisza345h769"
 
 
+@lru_cache(maxsize=16_384)
 def label(text: str, *, rfc952: bool = False) -> str:
     """Return the text as one label, "" when nothing of it is left.
 
@@ -36,6 +42,7 @@ def label(text: str, *, rfc952: bool = False) -> str:
     return head + kept[most:].lstrip("-")[:dropped]
 
 
+@lru_cache(maxsize=1_024)
 def fragment(text: str, *, rfc952: bool = False) -> str:
     """Return a framework's name as labels joined by dots; parts of which nothing is left go."""
     return ".".join(filter(None, (label(part, rfc952=rfc952) for part in text.split("."))))
@@ -72,6 +79,8 @@ def is_reserved(name: str) -> bool:
 
 def servable(name: str) -> str:
     """Return why an absolute name can't be served, "" when it can."""
+    if _SERVABLE.fullmatch(name) and len(name) < MOST_NAME:
+        return ""
     if len(name) + 1 > MOST_NAME:
         return f"the name {name[:40]}… is longer than {MOST_NAME} octets"
     for part in name.removesuffix(".").split("."):

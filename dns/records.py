@@ -4,6 +4,7 @@ Each function looks at one item alone, so that a change touches the names of tha
 names are those of mesos-dns 0.8 (``records/generator.go``); owner names are in small letters.
 """
 
+import sys
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
@@ -117,29 +118,33 @@ def _named(
     weight = rules.srv_weight if said.weight is None else said.weight
 
     def record(owner: str, kind: str, data: str) -> Record:
-        return Record(owner, kind, data, ttl, preferred)
+        return Record(sys.intern(owner), kind, data, ttl, preferred)
 
-    def service(owner: str, port: int, target: str) -> Record:
-        return record(owner, "SRV", f"0 {weight} {port} {target}")
+    def service(port: int, target: str) -> str:
+        return f"0 {weight} {port} {target}"
 
+    # Equal texts are kept once: a zone of a large cluster has hundreds of thousands.
+    addresses = task_addresses(task, rules.ip_sources)
     for label in (name, instance):
-        for address in task_addresses(task, rules.ip_sources):
-            yield record(f"{label}.{tail}", _kind(address), address)
+        owner = f"{label}.{tail}"
+        for address in addresses:
+            yield record(owner, _kind(address), address)
         yield record(f"{label}.{agent_tail}", _kind(task.agent), task.agent)
     has_discovery = bool(task.discovery and task.discovery.name)
+    owners = [f"_{name}._{protocol}.{agent_tail}" for protocol in ("tcp", "udp")]
+    if not has_discovery:
+        owners += [f"_{name}._{protocol}.{tail}" for protocol in ("tcp", "udp")]
     for port in task.ports:
-        for protocol in ("tcp", "udp"):
-            target = f"{instance}.{agent_tail}"
-            yield service(f"_{name}._{protocol}.{agent_tail}", port, target)
-            if not has_discovery:
-                yield service(f"_{name}._{protocol}.{tail}", port, target)
+        data = service(port, f"{instance}.{agent_tail}")
+        yield from (record(owner, "SRV", data) for owner in owners)
     for discovered in task.discovery.ports if task.discovery and has_discovery else ():
-        target = f"{instance}.{tail}"
+        data = service(discovered.number, f"{instance}.{tail}")
+        port_name = names.label(discovered.name, rfc952=rules.rfc952)
         for protocol in _protocols(discovered.protocol):
-            yield service(f"_{name}._{protocol}.{tail}", discovered.number, target)
-            if port_name := names.label(discovered.name, rfc952=rules.rfc952):
-                owner = f"_{port_name}._{name}._{protocol}.{tail}"
-                yield service(owner, discovered.number, target)
+            owner = f"_{name}._{protocol}.{tail}"
+            yield record(owner, "SRV", data)
+            if port_name:
+                yield record(f"_{port_name}.{owner}", "SRV", data)
 
 
 def task_addresses(task: Task, sources: Iterable[str]) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """A zone kept up to date by changes, and the choice of the zone that a name belongs to."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -47,14 +47,16 @@ class Zone:
         self.serial = serial % MOST_SERIAL
         self.loaded = False
         """Set by who publishes the first whole view; before, a server has no answer to give."""
-        self._records: dict[str, dict[str, Counter[Record]]] = {}
+        self._records: dict[str, list[Record]] = {}
+        """By name; a record stands as often as it was put in."""
+        self._count = 0
         self._below: Counter[str] = Counter()
         """How many names with records lie below each name: the empty non-terminals."""
         for record in address_records(soa.mname, nameservers, ttl):
             self._add(record)
 
     def __len__(self) -> int:
-        return sum(len(found) for types in self._records.values() for found in types.values())
+        return self._count
 
     def update(self, removed: Iterable[Record], added: Iterable[Record]) -> set[str]:
         """Take records out and put records in; return the names whose answers may differ.
@@ -77,10 +79,10 @@ class Zone:
         """Return the records to answer with: the preferred ones, all when there are none."""
         if name == self.apex:
             return self._own(type_)
-        found = self._served(name).get(type_)
+        found = [record for record in self._served(name) if record.type == type_]
         if not found:
             return None
-        served: Sequence[Record] = [r for r in found if r.preferred] or found
+        served = [record for record in found if record.preferred] or found
         data = tuple(sorted({r.data for r in served}))
         return Rrset(name, type_, min(r.ttl for r in served), data)
 
@@ -88,7 +90,7 @@ class Zone:
         """Return the types that a name has, sorted."""
         if name == self.apex:
             return ["NS", "SOA"]
-        return sorted(self._served(name))
+        return sorted({record.type for record in self._served(name)})
 
     def has(self, name: str) -> bool:
         """Tell whether a name is there, with records or as an empty non-terminal (RFC 8020)."""
@@ -101,18 +103,17 @@ class Zone:
                 if found := self.rrset(name, type_):
                     yield found
 
-    def _served(self, name: str) -> dict[str, list[Record]]:
-        """Return a name's records by type: of several that claim it, those of the first by name.
+    def _served(self, name: str) -> list[Record]:
+        """Return a name's records: of several that claim it, those of the first by name.
 
         A name that has records of its own, or names below it, can't be claimed.
         """
-        types = self._records.get(name, {})
-        claims = {record.claim for found in types.values() for record in found}
+        found = self._records.get(name, [])
+        claims = {record.claim for record in found}
         if claims <= {""}:
-            return {type_: list(found) for type_, found in types.items()}
+            return found
         winner = "" if name in self._below else min(claims)
-        kept = {t: [r for r in found if r.claim == winner] for t, found in types.items()}
-        return {type_: found for type_, found in kept.items() if found}
+        return [record for record in found if record.claim == winner]
 
     def _own(self, type_: str) -> Rrset | None:
         soa = self.soa
@@ -125,23 +126,21 @@ class Zone:
         return None
 
     def _add(self, record: Record) -> None:
-        types = self._records.get(record.name)
-        if types is None:
-            types = self._records[record.name] = {}
+        found = self._records.get(record.name)
+        if found is None:
+            self._records[record.name] = [record]
             self._below.update(self._above(record.name))
-        types.setdefault(record.type, Counter())[record] += 1
+        else:
+            found.append(record)
+        self._count += 1
 
     def _remove(self, record: Record) -> None:
-        types = self._records.get(record.name, {})
-        found = types.get(record.type, Counter())
+        found = self._records.get(record.name, [])
         if record not in found:
             raise KeyError(f"{record} is not in the zone {self.apex}")
-        found[record] -= 1
-        if not found[record]:
-            del found[record]
+        found.remove(record)
+        self._count -= 1
         if not found:
-            del types[record.type]
-        if not types:
             del self._records[record.name]
             for name in self._above(record.name):
                 self._below[name] -= 1

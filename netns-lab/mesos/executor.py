@@ -94,7 +94,7 @@ class Executor:
         self._updates: queue.SimpleQueue[Json] = queue.SimpleQueue()
 
     def run(self) -> None:
-        """Serve the agent until all tasks are over, or it was away for too long."""
+        """Serve the agent until it was away for too long."""
         for target in (self._send, self._force):
             threading.Thread(target=target, daemon=True).start()
         last = time.monotonic()
@@ -180,17 +180,17 @@ class Executor:
             if not self._tasks.pop(task.id, None):
                 return
             self._update(task, state, **more)
-            if not self._tasks:
+            # One that tasks share stays until its agent ends it: more may be on their way.
+            if "executor" not in task.info and not self._tasks:
                 threading.Thread(target=self._leave, daemon=True).start()
 
     def _leave(self) -> None:
-        """End the executor once the agent has its updates, if there is no task again by then."""
+        """End the executor once the agent has its updates."""
         for _ in range(50):
             if not self._unacknowledged:
                 break
             time.sleep(0.1)
-        if not self._tasks:
-            os._exit(0)
+        os._exit(0)
 
     def _watch(self, task: Running, check: Json) -> None:
         """Report the health of a task with a check at its first result and at each change.

@@ -1,5 +1,6 @@
 """A real Mesos on loopback addresses."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from pointlab.cluster import Cluster, Host
 from pointlab.process import Processes
 
 HERE = Path(__file__).parent
+OURS = f"127.{100 + os.getpid() % 100}"
+"""Of this run alone, so that another may go on beside it."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -24,21 +27,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
     """Give one master, two agents, and the framework."""
-    with _running("127.0.21", masters=1) as started:
+    with _running(f"{OURS}.21", masters=1) as started:
         yield started
 
 
 @pytest.fixture
 def elected() -> Iterator[Cluster]:
     """Give three masters that elect their leader over ZooKeeper, two agents, and the framework."""
-    with _running("127.0.22", masters=3) as started:
+    with _running(f"{OURS}.22", masters=3) as started:
         yield started
 
 
 @pytest.fixture(scope="module")
 def guarded() -> Iterator[Cluster]:
     """Give one master that demands ``ops:s3cret`` of all who ask, an agent, and the framework."""
-    with _running("127.0.24", masters=1, agents=1, credential="ops:s3cret") as started:
+    with _running(f"{OURS}.24", masters=1, agents=1, credential="ops:s3cret") as started:
         yield started
 
 
