@@ -87,6 +87,13 @@ def _parser() -> argparse.ArgumentParser:
     _add_state(resolve)
     resolve.set_defaults(run=_resolve)
 
+    import_ = commands.add_parser(
+        "import", help="print the configuration that is equal to another program's"
+    )
+    import_.add_argument("program", choices=["mesos-dns"])
+    import_.add_argument("file", type=Path, metavar="FILE", help="its configuration")
+    import_.set_defaults(run=_import)
+
     flush = commands.add_parser(
         "flush", help="remove every virtual server, route and rule that Pointsman made here"
     )
@@ -175,6 +182,23 @@ def _cluster(options: argparse.Namespace) -> tuple[Cluster, Config]:
     from pointsman.discovery.statefile import read
 
     return read(options.state), load(options.config) if options.config else Config()
+
+
+def _import(options: argparse.Namespace) -> int:
+    from pointsman.migrate import from_mesos_dns
+
+    try:
+        found = from_mesos_dns(options.file.read_text())
+    except OSError as error:
+        raise Fatal(f"{options.file}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise Fatal(f"{options.file}: is not UTF-8 text") from error
+    except ConfigError as error:
+        raise ConfigError(str(options.file), error.problems) from error
+    print(found.toml, end="")
+    for remark in found.remarks:
+        print(f"pointsman: {remark}", file=sys.stderr)
+    return 0
 
 
 def _flush(options: argparse.Namespace) -> int:

@@ -31,18 +31,20 @@ def zones(config: Config, nameservers: Iterable[str], serial: int) -> Zones:
     nameservers = tuple(nameservers)
     dns, domain = config.dns, f"{config.vip.domain}."
     names = zone(f"{dns.domain}.", dns.ttl, nameservers, serial)
-    vips = zone(vip_apex(config), config.vip.ttl, nameservers, serial)
-    found = [names, vips]
+    found = [names]
     mirrors = []
+    if config.vip.enabled:
+        vips = zone(vip_apex(config), config.vip.ttl, nameservers, serial)
+        found.append(vips)
+        if "aliases" in dns.dcos:
+            others = (f"dclb.{domain}", f"l4lb.{GLOBAL}.", f"dclb.{GLOBAL}.")
+            mirrors += [Mirror(apex, vips) for apex in others]
     if set(dns.dcos) - {"mesos", "aliases"}:
         found.append(zone(domain, dns.dcos_ttl, nameservers, serial))
         if "aliases" in dns.dcos:
             mirrors.append(Mirror(f"{GLOBAL}.", found[-1]))
     if "mesos" in dns.dcos:
         mirrors.append(Mirror(f"mesos.{domain}", names))
-    if "aliases" in dns.dcos:
-        others = (f"dclb.{domain}", f"l4lb.{GLOBAL}.", f"dclb.{GLOBAL}.")
-        mirrors += [Mirror(apex, vips) for apex in others]
     found += [zone(reverse.apex(n), dns.ttl, nameservers, serial) for n in dns.reverse]
     return Zones(*found, mirrors=mirrors)
 

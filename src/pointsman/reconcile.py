@@ -5,9 +5,11 @@ is gone before the kernel loses it.
 """
 
 import asyncio
+import gc
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 
 from pointsman.discovery.errors import Transient
 from pointsman.discovery.model import Change, Cluster
@@ -22,8 +24,25 @@ log = logging.getLogger("pointsman.reconcile")
 SLICE = 500
 """Records that are changed at once, while no query is answered: a millisecond or two."""
 
+MANY = 1_000
+"""Tasks in a change after which the garbage collector has nothing to find, and much to look at."""
+
 MOST_LINES = 20
 """Changes that are logged one by one; of more only the number is."""
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep the garbage collector from walking through all that is made here, then and later.
+
+    The values are free of cycles; a walk through a large cluster holds everything else up.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 class Reconciler:
@@ -60,9 +79,11 @@ class Reconciler:
         does the rest.
         """
         started = time.perf_counter()
-        views = await asyncio.to_thread(derive, cluster, self._rules, self.views, change)
-        self.views = views
-        await self._update(views.removed, views.added)
+        many = change is None or len(change.tasks) > MANY
+        with _uncollected() if many else nullcontext():
+            views = await asyncio.to_thread(derive, cluster, self._rules, self.views, change)
+            self.views = views
+            await self._update(views.removed, views.added)
         for zone in self._responder.zones:
             zone.loaded = zone.loaded or zone.apex != self._vip_apex
         self._measure(views)

@@ -1,7 +1,6 @@
 """Prints the views of a state without serving them: the dry run, and what golden tests compare."""
 
 import ipaddress
-from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -10,7 +9,7 @@ from pointsman.config import Config
 from pointsman.discovery import details
 from pointsman.discovery.model import Cluster, Task
 from pointsman.dns.records import Record, address_records
-from pointsman.generation import own_records
+from pointsman.generation import own_records, zones
 from pointsman.pipeline import Views, derive
 from pointsman.rules import rules, vip_apex
 from pointsman.vip.model import Protocol
@@ -42,15 +41,18 @@ def _section(name: str, content: Any) -> str:
 
 
 def zone(views: Views, config: Config) -> dict[str, Any]:
-    """Return all records, sorted, of the cluster's zone and of its VIPs."""
-    records = {r for derived in views.derived.values() for r in derived.records}
-    records.update(vip_records(views, config), own_records(config, ()))
-    return {
-        "records": [
-            {"name": name, "type": type_, "ttl": ttl, "data": data}
-            for name, type_, ttl, data in sorted(_distinct(records), key=_order)
-        ]
-    }
+    """Return all records that are answered, sorted; without those of the zones themselves."""
+    served = zones(config, (), 1)
+    served.update((), (r for derived in views.derived.values() for r in derived.records))
+    served.update((), [*vip_records(views, config), *own_records(config, ())])
+    records = [
+        {"name": found.name, "type": found.type, "ttl": found.ttl, "data": data}
+        for each in served
+        for found in each.rrsets()
+        if found.type not in ("SOA", "NS")
+        for data in found.data
+    ]
+    return {"records": sorted(records, key=_order)}
 
 
 def vip_records(views: Views, config: Config) -> list[Record]:
@@ -143,16 +145,10 @@ def notes(views: Views, _: Config) -> dict[str, Any]:
     return {"notes": [{"where": n.where, "why": n.why} for n in views.notes]}
 
 
-def _distinct(records: Iterable[Record]) -> set[tuple[str, str, int, str]]:
-    """Return the records as they are answered, whoever gave them."""
-    return {(r.name, r.type, r.ttl, r.data) for r in records}
-
-
-def _order(record: tuple[str, str, int, str]) -> tuple[object, ...]:
+def _order(record: dict[str, Any]) -> tuple[object, ...]:
     """Sort by name and type, and addresses by their number."""
-    name, type_, _, data = record
-    address = int(ipaddress.ip_address(data)) if type_ in ("A", "AAAA") else 0
-    return name, type_, address, data
+    name, type_, data = record["name"], record["type"], record["data"]
+    return name, type_, int(ipaddress.ip_address(data)) if type_ in ("A", "AAAA") else 0, data
 
 
 def _table(rows: list[dict[str, Any]]) -> str:

@@ -140,6 +140,19 @@ def test_kill_of_a_task_that_only_just_starts_is_not_lost(cluster: Cluster) -> N
     wait_for(lambda: states(cluster, ids) == {"TASK_KILLED"}, "their ends", 30)
 
 
+def test_kill_before_its_executor_is_there_takes_no_other_task_along(cluster: Cluster) -> None:
+    one, two = ({**small(f"early.{n}"), "executor": "late"} for n in (1, 2))
+    agent = cluster.agents[0].address
+
+    cluster.launch_many([{**one, "agent": agent}])
+    wait_for(lambda: states(cluster, ["early.1"]) == {"LAUNCHED"}, "the launch")
+    cluster.kill("early.1")
+    cluster.launch_many([{**two, "agent": agent}])
+
+    wait_for(lambda: states(cluster, ["early.1"]) == {"TASK_KILLED"}, "its end")
+    wait_for(lambda: "early.2" in cluster.running(), "the other")
+
+
 def test_master_has_the_latest_state_but_not_its_status_while_none_is_acknowledged(
     cluster: Cluster,
 ) -> None:

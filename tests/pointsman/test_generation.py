@@ -44,6 +44,7 @@ def test_dcos_names_are_there_as_far_as_they_are_wanted() -> None:
     none = Config(dns=DnsConfig(dcos=()))
     assert served(none, "thisnode.thisdcos.directory.") == ()
     assert served(none, "l4lb.thisdcos.directory.", "NS") != ()
+    assert served(Config(vip=VipConfig(enabled=False)), "l4lb.thisdcos.directory.", "NS") == ()
     other = Config(vip=VipConfig(domain="dc1.example"))
     assert served(other, "thisnode.dc1.example.") == ("10.0.0.9",)
 

@@ -5,10 +5,13 @@ import socket
 import aiohttp
 import pytest
 
+from pointsman.config import Config
 from pointsman.discovery.errors import Fatal
 from pointsman.discovery.model import Note
+from pointsman.dns.zone import Zones
 from pointsman.http_server import HttpServer
 from pointsman.metrics import Metrics
+from pointsman.pipeline import Views
 from pointsman.testing import discovery, port, task
 from pointsman.vip.addresses import Range
 from pointsman.vip.model import Settings
@@ -21,6 +24,9 @@ class Served:
     wanted: Wanted = wanted(backends(WEB)[0], (Range("11.0.0.0", "11.0.0.255"),), Settings())
     vip_zone = "l4lb.thisdcos.directory"
     notes = (Note("task x of y", "why"),)
+    views = Views()
+    zones = Zones()
+    config = Config()
     not_ready = "no master has been read yet"
 
 
