@@ -1,15 +1,18 @@
 """The HTTP side: health, metrics, and what is served, read-only."""
 
+import asyncio
+import hashlib
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import msgspec
 from aiohttp import web
 
+from pointsman import records_api
 from pointsman.config import Config
 from pointsman.discovery import text
 from pointsman.discovery.model import Note
-from pointsman.dns.zone import Zones
+from pointsman.dns.zone import Zone, Zones
 from pointsman.metrics import Metrics
 from pointsman.pipeline import Views
 from pointsman.vip.model import Protocol as IpProtocol
@@ -71,8 +74,39 @@ def application(served: Served, metrics: Metrics) -> web.Application:
             headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
         )
 
-    async def vips(_: web.Request) -> web.Response:
-        return _json(list(vips_view(served.wanted, served.vip_zone)))
+    async def vips(request: web.Request) -> web.Response:
+        wanted, zone = served.wanted, served.vip_zone
+        return await _large(request, lambda: list(vips_view(wanted, zone)))
+
+    async def version(_: web.Request) -> web.Response:
+        return _json(records_api.version())
+
+    async def config(_: web.Request) -> web.Response:
+        return _json(records_api.config(served.config))
+
+    async def hosts(request: web.Request) -> web.Response:
+        return _json(records_api.hosts(served.zones, request.match_info["host"]))
+
+    async def host_ports(_: web.Request) -> web.Response:
+        return web.Response(status=501, text="not implemented\n")
+
+    async def services(request: web.Request) -> web.Response:
+        return _json(records_api.services(served.zones, request.match_info["service"]))
+
+    async def enumerate_(request: web.Request) -> web.Response:
+        views, config = served.views, served.config
+        return await _large(request, lambda: records_api.enumerate_(views, config))
+
+    async def axfr(request: web.Request) -> web.Response:
+        views, config = served.views, served.config
+        zone = served.zones.of(f"{config.dns.domain}.")
+        if not isinstance(zone, Zone):
+            return web.Response(status=503, text="not ready\n")
+        return await _large(request, lambda: records_api.transfer(views, config, zone))
+
+    async def records(request: web.Request) -> web.Response:
+        views, config = served.views, served.config
+        return await _large(request, lambda: records_api.records(views, config))
 
     async def notes(_: web.Request) -> web.Response:
         return _json([{"where": note.where, "why": note.why} for note in served.notes])
@@ -84,6 +118,14 @@ def application(served: Served, metrics: Metrics) -> web.Application:
         "/metrics": metrics_,
         "/v1/vips": vips,
         "/v1/notes": notes,
+        "/v1/version": version,
+        "/v1/config": config,
+        "/v1/hosts/{host}": hosts,
+        "/v1/hosts/{host}/ports": host_ports,
+        "/v1/services/{service}": services,
+        "/v1/enumerate": enumerate_,
+        "/v1/axfr": axfr,
+        "/v1/records": records,
     }
     for path, handler in handlers.items():
         app.router.add_get(path, handler)
@@ -103,6 +145,16 @@ def vips_view(wanted: Wanted, domain: str) -> Iterator[dict[str, Any]]:
                 for endpoint, real in server.real_servers.items()
             ],
         }
+
+
+async def _large(request: web.Request, make: Callable[[], Any]) -> web.Response:
+    """Answer with what is made and written in a thread, or that it is what the client has."""
+    body = await asyncio.to_thread(lambda: msgspec.json.encode(make()))
+    tag = hashlib.sha256(body).hexdigest()[:32]
+    headers = {"ETag": f'"{tag}"'}
+    if any(known.value in (tag, "*") for known in request.if_none_match or ()):
+        return web.Response(status=304, headers=headers)
+    return web.Response(body=body, content_type="application/json", headers=headers)
 
 
 def _json(value: Any) -> web.Response:

@@ -16,7 +16,7 @@ from pointsman.discovery.leader import Url, parse_url
 from pointsman.discovery.master import Masters
 from pointsman.discovery.model import Change, Cluster, Master
 from pointsman.discovery.seen import Seen
-from pointsman.discovery.statefile import StateFile
+from pointsman.discovery.statefile import StateFile, read
 from pointsman.discovery.trust import Trust, remember
 from pointsman.discovery.watch import Pace, Watch
 from pointsman.discovery.zookeeper import ZooKeeper
@@ -92,6 +92,8 @@ class Source:
 
 async def once(config: DiscoveryConfig) -> Cluster:
     """Return the cluster as it is now; raises Transient when nobody tells of it in time."""
+    if config.file:
+        return await asyncio.to_thread(read, Path(config.file))
     found: asyncio.Future[Cluster] = asyncio.get_running_loop().create_future()
 
     def take(cluster: Cluster, _: Change) -> None:

@@ -51,7 +51,9 @@ def test_command_ended_by_a_signal_has_a_shells_status(spool: Path) -> None:
 
 
 def test_interrupt_ends_a_command_with_its_children(spool: Path) -> None:
-    job = Job.make(spool, ["sh", "-c", "sleep 1000; true"], {})
+    ready = spool / "ready"
+    job = Job.make(spool, ["sh", "-c", f"touch {ready}; sleep 1000; true"], {})
+    wait_for(ready.exists, "the command")
     job.interrupt()
 
     assert job.follow(io.BytesIO(), io.BytesIO(), lambda: True) == 130

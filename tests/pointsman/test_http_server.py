@@ -99,3 +99,30 @@ def test_an_address_that_is_taken_is_explained_and_the_old_one_kept() -> None:
             await server.listen(f"127.0.0.1:{holder.getsockname()[1]}")
 
     asyncio.run(run())
+
+
+def test_what_a_client_has_is_not_sent_again() -> None:
+    async def run() -> None:
+        server = HttpServer(Served(), Metrics())
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            address = f"127.0.0.1:{probe.getsockname()[1]}"
+        await server.listen(address)
+        async with aiohttp.ClientSession() as session:
+            for path in ("/v1/vips", "/v1/enumerate", "/v1/records"):
+                async with session.get(f"http://{address}{path}") as first:
+                    tag = first.headers["ETag"]
+                known = {"If-None-Match": tag}
+                async with session.get(f"http://{address}{path}", headers=known) as second:
+                    assert (second.status, await second.read()) == (304, b"")
+        await server.listen("")
+
+    asyncio.run(run())
+
+
+def test_the_paths_of_mesos_dns_answer() -> None:
+    paths = ["/v1/version", "/v1/config", "/v1/hosts/nope.mesos", "/v1/services/_x._tcp.mesos"]
+    for status, kind, body in get(Served(), *paths, "/v1/enumerate", "/v1/records"):
+        assert (status, kind) == (200, "application/json")
+        json.loads(body)
+    ((status, _, _), (unready, _, _)) = get(Served(), "/v1/hosts/a.mesos/ports", "/v1/axfr")
+    assert (status, unready) == (501, 503)

@@ -4,10 +4,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.discovery.model import Agent, Cluster, Note, Task
+from pointsman.dns.dcos import DcosRules
 from pointsman.dns.records import NameRules
+from pointsman.dns.reverse import Reverse
 from pointsman.dns.zone import Soa, Zone
 from pointsman.pipeline import Rules, derive
-from pointsman.testing import cluster, discovery, port, task
+from pointsman.testing import cluster, discovery, labels, port, task
 from pointsman.vip.addresses import Range
 
 RULES = Rules(NameRules(), (Range("11.0.0.0", "11.255.255.255"),))
@@ -55,6 +57,9 @@ tasks = st.builds(
     state=st.sampled_from(["TASK_RUNNING", "TASK_KILLING", "TASK_FAILED"]),
     healthy=st.sampled_from([None, True, False]),
     addresses=st.sampled_from([("10.0.0.11",), ("9.0.0.5", "fd00::5")]),
+    labels=st.sampled_from(
+        [(), labels(DNS_NAMES="api", DNS_TTL="5"), labels(DNS_NAMES="web.marathon")]
+    ),
 )
 clusters = st.builds(
     lambda found, agents: cluster(*found, agents=agents),
@@ -63,14 +68,17 @@ clusters = st.builds(
 )
 
 
-@given(st.lists(clusters, min_size=1, max_size=6))
-def test_views_kept_up_to_date_equal_views_from_nothing(steps: list[Cluster]) -> None:
-    views = derive(Cluster(), RULES)
+ALL = Rules(RULES.names, RULES.ranges, dcos=DcosRules(), reverse=Reverse(("9.0.0.0/8",)))
+
+
+@given(st.lists(clusters, min_size=1, max_size=6), st.sampled_from([RULES, ALL]))
+def test_views_kept_up_to_date_equal_views_from_nothing(steps: list[Cluster], rules: Rules) -> None:
+    views = derive(Cluster(), rules)
     zone = Zone("mesos.", Soa("ns1.mesos.", "root.ns1.mesos."), 60)
     for step in steps:
-        views = derive(step, RULES, views)
+        views = derive(step, rules, views)
         zone.update(views.removed, views.added)
-    fresh = derive(steps[-1], RULES)
+    fresh = derive(steps[-1], rules)
     assert views.derived == fresh.derived
     assert views.wanted == fresh.wanted
     assert views.notes == fresh.notes
