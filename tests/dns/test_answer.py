@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from pointsman.dns.answer import TCP_SIZE, Responder
 from pointsman.dns.records import Record
-from pointsman.dns.zone import Soa, Zone, Zones
+from pointsman.dns.zone import Mirror, Soa, Zone, Zones
 
 WEB = "web.marathon.mesos."
 SRV = "_web._tcp.marathon.mesos."
@@ -412,3 +412,24 @@ def test_a_query_is_counted_once_whatever_its_edns() -> None:
         ask(responder, query)
     counts = responder.counts
     assert (counts.answered, counts.nodata, counts.badvers) == (4, 2, 4)
+
+
+def test_a_mirror_answers_with_its_own_names_and_follows_every_change() -> None:
+    _, zone = served()
+    apex = "mesos.thisdcos.directory."
+    zones = Zones(zone, mirrors=[Mirror(apex, zone)])
+    responder = Responder(zones)
+    service, target = f"_x._tcp.{apex}", f"x-1.{apex}"
+    old = Record("x-1.mesos.", "A", "10.0.0.7", 60)
+    responder.invalidate(
+        zones.update([], [Record("_x._tcp.mesos.", "SRV", "0 1 80 x-1.mesos.", 60), old])
+    )
+    answer = ask(responder, question(service, "SRV"))
+    assert texts(answer.answer) == {f"{service} 60 SRV 0 1 80 {target}"}
+    assert texts(answer.additional) == {f"{target} 60 A 10.0.0.7"}
+    responder.invalidate(zones.update([old], [Record("x-1.mesos.", "A", "10.0.0.8", 60)]))
+    assert texts(ask(responder, question(service, "SRV")).additional) == {f"{target} 60 A 10.0.0.8"}
+    assert texts(ask(responder, question(target, "A")).answer) == {f"{target} 60 A 10.0.0.8"}
+    missing = ask(responder, question(f"nope.{apex}", "A"))
+    assert missing.rcode() == dns.rcode.NXDOMAIN
+    assert missing.authority[0].name.to_text() == apex
