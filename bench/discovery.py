@@ -16,6 +16,7 @@ from typing import Any
 
 import aiohttp
 import states
+from _measure import Beat, memory
 
 from pointsman.daemon import SWITCH
 from pointsman.discovery import trust, v0, v1
@@ -92,16 +93,10 @@ def peak_above(path: Path) -> int:
     """Return by how many bytes this process grew at most while it read a state."""
     body = path.read_bytes()
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew (proc(5))
-    before = peak()
+    before = memory("VmHWM")
     kept = gather([v0.read(body)])
     assert kept.tasks
-    return peak() - before
-
-
-def peak() -> int:
-    """Return the most memory that this process had, in bytes."""
-    status = Path("/proc/self/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+    return memory("VmHWM") - before
 
 
 def one_change(*counts: int) -> None:
@@ -191,21 +186,6 @@ def serving(count: int) -> Iterator[str]:
                 yield address
             finally:
                 process.kill()
-
-
-class Beat:
-    """Notices how long the event loop was held."""
-
-    def __init__(self) -> None:
-        self.worst = 0.0
-
-    async def run(self) -> None:
-        last = time.perf_counter()
-        while True:
-            await asyncio.sleep(0.001)
-            now = time.perf_counter()
-            self.worst = max(self.worst, now - last - 0.001)
-            last = now
 
 
 def resync(count: int) -> None:

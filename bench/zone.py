@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import states
+from _measure import Beat, memory
 
 from pointsman.config import Config, VipConfig
 from pointsman.daemon import SWITCH
@@ -59,7 +60,7 @@ async def measure(path: Path) -> None:
         f" CPU {time.process_time() - used:.2f} s;"
         f" the event loop held for {beat.worst * 1e3:.1f} ms at the longest"
     )
-    print(f"  memory of the whole process: {memory() / 1e6:.0f} MB")
+    print(f"  memory of the whole process: {memory('VmRSS') / 1e6:.0f} MB")
     await changes(generation, known, time.process_time() - used)
     beating.cancel()
 
@@ -83,27 +84,6 @@ async def changes(generation: Generation, known: object, whole: float) -> None:
         f"  one task more or less: {median * 1e3:.2f} ms of CPU (median);"
         f" building all anew takes {whole / median:,.0f} times that"
     )
-
-
-def memory() -> int:
-    """Return the bytes of memory that this process has now."""
-    status = Path("/proc/self/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0]) * 1024
-
-
-class Beat:
-    """Notices how long the event loop was held."""
-
-    def __init__(self) -> None:
-        self.worst = 0.0
-
-    async def run(self) -> None:
-        last = time.perf_counter()
-        while True:
-            await asyncio.sleep(0.001)
-            now = time.perf_counter()
-            self.worst = max(self.worst, now - last - 0.001)
-            last = now
 
 
 if __name__ == "__main__":
