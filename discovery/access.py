@@ -14,24 +14,18 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from ssl import CERT_NONE, SSLContext, SSLError, create_default_context
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import aiohttp
-import jwt
 import msgspec
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from pointsman.discovery.errors import Transient
 
+if TYPE_CHECKING:
+    from pointsman.discovery.account import Account
+
 log = logging.getLogger("pointsman.discovery")
 
-LOGIN_TIMEOUT = 10.0
-ASSERTION = 300.0
-"""Seconds for which the signed claim to be a service account is good."""
-LIFETIME = 3600.0
-"""Seconds for which a token is taken to be good that does not say when it ends."""
 EARLY, LEAST_EARLY = 0.1, 60.0
 """A token is renewed when this share of its lifetime is left, and this many seconds at least.
 
@@ -42,7 +36,6 @@ RETRY = 60.0
 """Seconds until a login is tried again that failed while the token at hand was still good."""
 
 Word = Annotated[str, msgspec.Meta(pattern=r"\A[!-~]+\Z")]  # it can end no header and no log line
-Endpoint = Annotated[str, msgspec.Meta(pattern=r"\Ahttps?://[^\s@/?#]+(/[^\s@?#]*)?\Z")]
 
 
 class Tls(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -126,25 +119,12 @@ class Secret:
         return "(secret)"
 
 
-class Account(msgspec.Struct, frozen=True):
-    """A DC/OS service account, as in the JSON that DC/OS tells to keep."""
-
-    uid: Word
-    private_key: RSAPrivateKey
-    login_endpoint: Endpoint
-    scheme: Annotated[str, msgspec.Meta(pattern=r"\ARS256\Z")]
-
-
 class Identity(msgspec.Struct, frozen=True):
     """What the files and variables say: the header to send, or the account to log in with."""
 
     header: Secret = Secret("")
     """Value of ``Authorization``; empty for none."""
-    account: Account | None = None
-
-
-class _Reply(msgspec.Struct, frozen=True):
-    token: Word
+    account: "Account | None" = None
 
 
 class _Held(msgspec.Struct, frozen=True):
@@ -169,11 +149,9 @@ def read_secrets(auth: Auth, environ: Mapping[str, str]) -> Identity:
             raise Transient(f"{where}: is not one word of ASCII, as a token is") from None
     if auth.service_account_file or auth.service_account_env:
         where, json = _read(auth, "service_account", environ)
-        try:
-            account = msgspec.json.decode(json, type=Account, dec_hook=_key)
-        except msgspec.DecodeError as error:  # it tells places and names, no values
-            raise Transient(f"{where}: {error}") from None
-        return Identity(account=account)
+        from pointsman.discovery import account
+
+        return Identity(account=account.read(where, json))
     return Identity()
 
 
@@ -273,49 +251,13 @@ class Access:
         identity = read_secrets(self._auth, self._environ)
         if identity.account is None:
             return _Held(identity.header)
+        from pointsman.discovery import account
+
         now = self._clock()
-        token = await self._logged_in(session, identity.account, now)
-        lifetime = _lifetime(token, now)
+        token = await account.log_in(session, identity.account, now, self.ssl)
+        lifetime = account.lifetime(token, now)
         early = min(max(EARLY * lifetime, LEAST_EARLY), lifetime / 2)
         return _Held(Secret(f"token={token}"), now + lifetime - early, now + lifetime)
-
-    async def _logged_in(self, session: aiohttp.ClientSession, account: Account, now: float) -> str:
-        """Return the token that a service account is given."""
-        claims = {"uid": account.uid, "exp": int(now + ASSERTION)}
-        proof = jwt.encode(claims, account.private_key, algorithm="RS256")
-        login = f"login of {account.uid} at {account.login_endpoint}"
-        try:
-            async with session.post(
-                account.login_endpoint,
-                json={"uid": account.uid, "token": proof},
-                ssl=self.ssl,
-                allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=LOGIN_TIMEOUT),
-            ) as reply:
-                status, answer = reply.status, await reply.read()
-        except TimeoutError:
-            raise Transient(f"{login}: no answer in {LOGIN_TIMEOUT:g} s") from None
-        except OSError as error:
-            raise Transient(f"{login}: {error}") from None
-        except (aiohttp.ClientError, ValueError) as error:  # ValueError: a host that is none
-            # Its text may quote what was answered, and so a token.
-            raise Transient(f"{login}: {type(error).__name__}") from None
-        if status != 200:
-            raise Transient(f"{login}: answered {status}")
-        try:
-            return msgspec.json.decode(answer, type=_Reply).token
-        except ValueError:
-            raise Transient(f"{login}: answered 200 without a token") from None
-
-
-def _lifetime(token: str, now: float) -> float:
-    """Return for how many seconds a token is good that was given just now."""
-    try:
-        ends = float(jwt.decode(token, options={"verify_signature": False})["exp"])
-    except (jwt.PyJWTError, KeyError, TypeError, ValueError, OverflowError):
-        return LIFETIME
-    # One that has ended when it is given comes of clocks that differ.
-    return ends - now if now < ends < math.inf else LIFETIME
 
 
 def _read(auth: Auth, kind: str, environ: Mapping[str, str]) -> tuple[str, str]:
@@ -339,17 +281,6 @@ def _bytes(where: str, file: str) -> bytes:
         return Path(file).read_bytes()
     except OSError as error:
         raise Transient(f"{where}: {error.strerror}") from None
-
-
-def _key(_: type, value: Any) -> RSAPrivateKey:
-    """Read a private key for msgspec."""
-    try:
-        key = load_pem_private_key(str(value).encode(), password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        key = None
-    if not isinstance(key, RSAPrivateKey):
-        raise ValueError("is no RSA private key in PEM, or has a passphrase")
-    return key
 
 
 def _context(tls: Tls) -> SSLContext:

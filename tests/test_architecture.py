@@ -21,6 +21,7 @@ MAY_IMPORT = {
 # The modules that may do I/O; all others are pure functions over values.
 DOES_IO = {
     "discovery/access.py",
+    "discovery/account.py",
     "discovery/files.py",
     "discovery/master.py",
     "discovery/pieces.py",

@@ -33,7 +33,7 @@ from cryptography.hazmat.primitives.serialization import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman.discovery import access as module
+from pointsman.discovery import account as module
 from pointsman.discovery.access import (
     Access,
     Auth,
@@ -871,7 +871,7 @@ def test_a_login_that_is_answered_in_no_http(answer: bytes, rsa_key: rsa.RSAPriv
 def test_a_login_that_nobody_answers(
     rsa_key: rsa.RSAPrivateKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "LOGIN_TIMEOUT", 0.05)
+    monkeypatch.setattr(module, "TIMEOUT", 0.05)
 
     async def test() -> None:
         done = asyncio.Event()
