@@ -63,7 +63,7 @@ class DnsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The DNS server and the names of tasks."""
 
     listen: tuple[str, ...] = ("0.0.0.0:53",)
-    """``ADDRESS:PORT`` of each listener, UDP and TCP; name each where a host has several."""
+    """``ADDRESS:PORT`` of each listener, UDP and TCP; ``0.0.0.0``, ``[::]`` for all addresses."""
     domain: str = "mesos"
     """The zone of tasks, agents and masters."""
     ttl: Ttl = 60
