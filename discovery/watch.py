@@ -128,7 +128,7 @@ class Watch:
     async def _once(self) -> None:
         """Follow in the best mode that works now: a stream to its end, or one reading."""
         if time.monotonic() >= self._upgrade:
-            self._mode = STREAM
+            self._mode, self._upgrade = STREAM, time.monotonic() + UPGRADE
         refusals = []
         for mode in MODES[MODES.index(self._mode) :]:
             try:
@@ -143,9 +143,9 @@ class Watch:
         """Note that a mode works."""
         self._seen.heard = time.time()
         self._seen.readings[mode] += 1
+        self._mode = mode
         if self._seen.mode != mode:
             self._seen.mode = mode
-            self._mode, self._upgrade = mode, time.monotonic() + UPGRADE
             only = "" if mode == STREAM else "; it gives no stream"
             log.info("following %s by %s%s", self.trust.told.leader, mode, only)
 
@@ -186,11 +186,11 @@ class Watch:
         async with self._masters.asking(OPERATOR, _call("SUBSCRIBE")) as (address, reply):
             stream = Stream(address, reply.content, self._pace.timeout)
             change = await self._begin(stream, address)
-            asking = asyncio.create_task(self._questions.run(), name="questions")
-            for key in await asyncio.to_thread(_unsettled, self.trust.told, change):
-                self._questions.put(key)
             wait = CONFIRM if self.trust.doubted else self._pace.resync * random.uniform(0.8, 1.2)
+            asking = asyncio.create_task(self._questions.run(), name="questions")
             try:
+                for key in await asyncio.to_thread(_unsettled, self.trust.told, change):
+                    self._questions.put(key)
                 async with asyncio.timeout(wait) as self._following:
                     if self._elected not in (None, self.trust.told.leader):
                         self._elected = None

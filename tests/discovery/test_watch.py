@@ -177,6 +177,20 @@ def test_without_a_stream_the_state_is_polled(status: int) -> None:
     running(test)
 
 
+def test_a_stream_is_tried_again_only_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pointsman.discovery.watch.UPGRADE", 0.2)
+
+    async def test(master: OperatorDouble) -> None:
+        master.refused = {"SUBSCRIBE": 405}
+        async with Followed(master.address) as followed:
+            await followed.until(lambda: master.asked.count("SUBSCRIBE") == 3)
+            assert followed.seen.readings["get_state"] > 4
+            master.refused = {}
+            await followed.until(lambda: followed.seen.mode == "stream")
+
+    running(test)
+
+
 def test_without_an_operator_api_the_old_state_is_polled() -> None:
     async def test(master: OperatorDouble) -> None:
         master.refused = {"SUBSCRIBE": 403, "GET_STATE": 403}
