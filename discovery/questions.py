@@ -42,3 +42,4 @@ class Questions:
         finally:
             for timer in self._timers.values():
                 timer.cancel()
+            self._timers.clear()

@@ -73,3 +73,15 @@ def test_a_question_is_pending_once() -> None:
 
     asking(answers, test)
     assert answers.asked == [ONE, TWO]
+
+
+def test_what_was_pending_at_the_end_is_pending_no_more() -> None:
+    kept: list[Questions] = []
+
+    async def test(questions: Questions) -> None:
+        kept.append(questions)
+        questions.put(ONE, 60)
+        await asyncio.sleep(0)  # so that it has begun
+
+    asking(Answers(), test)
+    assert kept[0]._timers == {}
