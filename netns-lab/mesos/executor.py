@@ -1,5 +1,6 @@
-"""An executor for a real Mesos agent, on its v1 HTTP API; the agent starts it for each task.
+"""An executor for a real Mesos agent, on its v1 HTTP API; the agent starts one for each task.
 
+One that tasks share by its name stays until the agent ends it.
 It runs a task's command in a session of its own and does its COMMAND, HTTP or TCP health check.
 Two things are for the lab: a file ``$LAB_HEALTH/<task id>`` with ``true`` or ``false`` overrules
 the check, and the label ``LAB_ADDRESSES=10.9.0.5,fd00::5`` gives the task these addresses of a

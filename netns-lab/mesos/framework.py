@@ -28,6 +28,7 @@ Control, in JSON over HTTP on --control:
 """
 
 import argparse
+import contextlib
 import http.client
 import http.server
 import json
@@ -44,10 +45,13 @@ from offers import free_ports, scalar, suits_best, take_ports, task_info
 from recordio import records
 
 HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
+AWAY = (OSError, http.client.HTTPException)
+"""What a master that does not answer raises."""
 TERMINAL = {
     "TASK_FINISHED", "TASK_FAILED", "TASK_KILLED", "TASK_ERROR", "TASK_LOST", "TASK_DROPPED",
     "TASK_GONE", "TASK_GONE_BY_OPERATOR", "TASK_UNREACHABLE",
 }  # fmt: skip
+UP = {"TASK_STARTING", "TASK_RUNNING"}
 BATCH = 100
 """How many tasks an agent may have of which it has not told yet: with a thousand it is busy for
 longer than it may leave its master's pings unanswered."""
@@ -81,6 +85,8 @@ class Framework:
         self._pending: list[Json] = []
         self._held: dict[str, Json] | None = None
         """Acknowledgements held back, by the update's id; None while none are."""
+        self._doomed: set[str] = set()
+        """Tasks to kill as soon as they are said to be up, or their agent to be there."""
         self._launched: Counter[str] = Counter()
         if id_file and id_file.exists():
             self.id = id_file.read_text().strip()
@@ -92,7 +98,7 @@ class Framework:
             master = self._masters[turn % len(self._masters)]
             try:
                 self._subscribe(master)
-            except (OSError, http.client.HTTPException) as error:
+            except AWAY as error:
                 say("master", master, type(error).__name__, error)
             turn += 1
             time.sleep(1)
@@ -105,10 +111,13 @@ class Framework:
                     "state": "PENDING",
                     "name": spec.get("name", spec["id"]),
                     "app": spec.get("app", ""),
+                    "executor": spec.get("executor", ""),
                 }
+                self._doomed.discard(spec["id"])
                 self._pending.append(spec | {"asked": time.monotonic()})
         if specs:
-            self.call("REVIVE")
+            with contextlib.suppress(*AWAY):  # one that comes back makes offers of its own accord
+                self.call("REVIVE")
 
     def kill(self, task_ids: list[str]) -> None:
         """End tasks; those that wait for an offer wait no more."""
@@ -117,9 +126,39 @@ class Framework:
             self._pending = [spec for spec in self._pending if spec["id"] not in waiting]
             for task_id in waiting:
                 self.tasks[task_id]["state"] = "TASK_KILLED"
+            early = {task_id for task_id in task_ids if self._early(task_id)}
+            self._doomed |= early
         for task_id in task_ids:
-            if task_id not in waiting:
-                self.call("KILL", kill={"task_id": {"value": task_id}})
+            if task_id not in waiting | early:
+                self._kill(task_id)
+
+    def _kill(self, task_id: str) -> None:
+        try:
+            self.call("KILL", kill={"task_id": {"value": task_id}})
+        except AWAY:
+            with self.lock:
+                self._doomed.add(task_id)
+
+    def _kill_doomed(self, task_ids: set[str]) -> None:
+        with self.lock:
+            those = self._doomed & task_ids
+            self._doomed -= those
+        for task_id in those:
+            self._kill(task_id)
+
+    def _early(self, task_id: str) -> bool:
+        """Tell whether the executor that a task shares may not be there yet.
+
+        An agent gives up an executor whose tasks are all killed before it is there, and fails
+        those that are launched on it meanwhile.
+        """
+        task = self.tasks.get(task_id, {})
+        if task.get("state") != "LAUNCHED" or not task["executor"]:
+            return False
+        there = {
+            (t.get("agent"), t.get("executor")) for t in self.tasks.values() if t["state"] in UP
+        }
+        return (task["agent"], task["executor"]) not in there
 
     def keep(self, app: str, spec: Json) -> None:
         """Run an app as this says, at its number of instances, from now on."""
@@ -160,7 +199,7 @@ class Framework:
                 self._connection.request("POST", "/api/v1/scheduler", body, headers)
                 reply = self._connection.getresponse()
                 text = reply.read().decode()
-            except (OSError, http.client.HTTPException):
+            except AWAY:
                 self._connection.close()  # the next call opens it again
                 raise
         if reply.status != 202:
@@ -249,6 +288,8 @@ class Framework:
             say(
                 "update", task_id, status["state"], status.get("healthy"), status.get("message", "")
             )
+        if status["state"] in UP:
+            self._kill_doomed({task_id})
         if status.get("uuid"):
             kept = {k: status[k] for k in ("agent_id", "task_id", "uuid")}
             with self.lock:
@@ -263,7 +304,10 @@ class Framework:
 
     def _offered(self, offers: list[Json]) -> None:
         with self.lock:
-            self.agents |= {o["hostname"]: o["agent_id"]["value"] for o in offers}
+            here = {o["hostname"]: o["agent_id"]["value"] for o in offers}
+            self.agents |= here
+            up = {t for t, v in self.tasks.items() if v["state"] in UP and v.get("agent") in here}
+            self._kill_doomed(up)
             for offer in offers:
                 infos = self._fitting(offer)
                 refuse = {"refuse_seconds": 0.2 if self._pending else 60}

@@ -114,6 +114,19 @@ def test_framework_and_tasks_survive_a_restart_of_the_master(cluster: Cluster) -
     wait_for(lambda: cluster.metrics()["master/tasks_running"] >= 1, "the master to know of it")
 
 
+def test_tasks_are_launched_and_killed_as_soon_as_there_is_a_master(cluster: Cluster) -> None:
+    cluster.launch("old.1", cmd="exec sleep 1000")
+    wait_for(lambda: "old.1" in cluster.running(), "old.1")
+
+    cluster.crash("master1")
+    cluster.kill("old.1")
+    cluster.launch("new.1", cmd="exec sleep 1000")
+    cluster.start("master1")
+
+    wait_for(lambda: states(cluster, ["old.1"]) == {"TASK_KILLED"}, "the end of old.1")
+    wait_for(lambda: "new.1" in cluster.running(), "new.1")
+
+
 def test_hundreds_of_tasks_start_and_end_at_once(cluster: Cluster) -> None:
     ids = {f"many.{n}" for n in range(500)}
 
@@ -145,7 +158,7 @@ def test_kill_before_its_executor_is_there_takes_no_other_task_along(cluster: Cl
     agent = cluster.agents[0].address
 
     cluster.launch_many([{**one, "agent": agent}])
-    wait_for(lambda: states(cluster, ["early.1"]) == {"LAUNCHED"}, "the launch")
+    wait_for(lambda: states(cluster, ["early.1"]) != {"PENDING"}, "the launch")
     cluster.kill("early.1")
     cluster.launch_many([{**two, "agent": agent}])
 
