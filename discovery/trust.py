@@ -20,7 +20,8 @@ RECOVERY = 600.0
 """Seconds that a new leader is given to hear of its agents (Mesos's agent_reregister_timeout)."""
 
 REGISTRY = 60.0
-"""Seconds that it is given to read its registry (Mesos's registry_fetch_timeout)."""
+"""Seconds that it is given to read its registry (Mesos's registry_fetch_timeout), and to list the
+agents that come back to it just then."""
 
 MOST_SHARE = 0.3
 """Of the known tasks: more must not vanish by one reading."""
@@ -57,9 +58,9 @@ class Trust(msgspec.Struct, frozen=True):
     @property
     def deadline(self) -> float | None:
         """When to look at the clock again (``settle``); None while nothing waits for it."""
-        if self.waiting or self.cluster is None:
+        if self.cluster is None:
             return self.since + _patience(self.told)
-        return None
+        return min((self.since + _grace(agent, self.told) for agent in self.waiting), default=None)
 
 
 def remember(cluster: Cluster) -> Trust:
@@ -77,12 +78,11 @@ def believe(before: Trust, reading: Cluster, now: float) -> tuple[Trust, Change]
     """
     same = (before.told.leader, before.told.elected) == (reading.leader, reading.elected)
     since = before.since if same else now
-    recovering = now - since < _patience(reading)
     known = before.cluster
     if known is None:
-        return _first(Trust(None, reading, since), recovering)
+        return _first(Trust(None, reading, since), now - since < _patience(reading))
     missing = _missing(known, reading)
-    waiting = _waiting(known, reading, missing) if recovering else Map[str, frozenset[TaskKey]]()
+    waiting = _waiting(known, reading, missing, now - since)
     excused = {key for keys in waiting.values() for key in keys}
     doubted = frozenset(key for key in missing if key not in excused)
     many = len(known.tasks) > FEW and len(doubted) > MOST_SHARE * len(known.tasks)
@@ -146,9 +146,11 @@ def settle(before: Trust, now: float) -> tuple[Trust, Change]:
         return before, fold_.NOTHING
     if before.cluster is None:
         return _first(before, recovering=False)
-    told, known = before.told, before.cluster
-    cluster = _with(told, known, [key for key in before.doubted if key in known.tasks], ())
-    return _put(before, cluster=cluster, waiting=Map()), difference(known, cluster)
+    told, known, age = before.told, before.cluster, now - before.since
+    waiting = Map({a: keys for a, keys in before.waiting.items() if age < _grace(a, told)})
+    standing = {key for keys in waiting.values() for key in keys} | before.doubted
+    cluster = _with(told, known, [key for key in standing if key in known.tasks], waiting)
+    return _put(before, cluster=cluster, waiting=waiting), difference(known, cluster)
 
 
 def led(before: Trust, masters: tuple[Master, ...]) -> tuple[Trust, Change]:
@@ -165,7 +167,9 @@ def _first(trust: Trust, recovering: bool) -> tuple[Trust, Change]:
     """Believe a leader while nothing else is known, unless it has not heard of all its agents."""
     if recovering:
         return trust, fold_.NOTHING
-    return _put(trust, cluster=trust.told), difference(Cluster(), trust.told)
+    # From now on this leader is no new one.
+    trust = _put(trust, cluster=trust.told, since=float("-inf"))
+    return trust, difference(Cluster(), trust.told)
 
 
 def _settled(trust: Trust, change: Change) -> tuple[Trust, Change]:
@@ -183,6 +187,14 @@ def _patience(told: Cluster) -> float:
     return 0.0 if told.agents else REGISTRY
 
 
+def _grace(agent: str, told: Cluster) -> float:
+    """Return for how long a new leader need not list an agent that is known, in seconds.
+
+    One that is just coming back may be in neither of its lists, for a moment.
+    """
+    return RECOVERY if agent in told.recovering else REGISTRY
+
+
 def _missing(known: Cluster, reading: Cluster) -> list[TaskKey]:
     if known.tasks is reading.tasks:
         return []
@@ -190,12 +202,16 @@ def _missing(known: Cluster, reading: Cluster) -> list[TaskKey]:
 
 
 def _waiting(
-    known: Cluster, reading: Cluster, missing: Iterable[TaskKey]
+    known: Cluster, reading: Cluster, missing: Iterable[TaskKey], age: float
 ) -> Map[str, frozenset[TaskKey]]:
-    """Return the known agents that may be there still, with their missing tasks."""
-    unread = not reading.recovering and not reading.agents
+    """Return the known agents that may be there still, with their missing tasks.
+
+    ``age`` is for how long the leader has been heard, in seconds.
+    """
     by_agent: dict[str, set[TaskKey]] = {
-        agent: set() for agent in known.agents if unread or agent in reading.recovering
+        agent: set()
+        for agent in known.agents
+        if agent not in reading.agents and age < _grace(agent, reading)
     }
     for key in missing:
         agent = known.tasks[key].agent_id

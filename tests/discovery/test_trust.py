@@ -112,8 +112,9 @@ def test_what_a_leader_that_has_recovered_lacks_is_gone() -> None:
     before = cluster(task("web.1"), task("job.1", OTHER), agents=(AGENT, OTHER))
     done = recovered(task("web.1"))
     trust = believing(before, EMPTY, done)
-    assert ids(trust) == {"web.1"}
-    assert trust.standing == 0
+    assert (ids(trust), trust.standing) == ({"web.1", "job.1"}, 1)
+    trust = believe(trust, done, 1.0 + REGISTRY)
+    assert (ids(trust), trust.standing) == ({"web.1"}, 0)
 
 
 def test_a_new_leader_is_not_waited_for_for_ever() -> None:
@@ -230,6 +231,27 @@ def test_the_first_agent_to_come_back_is_added_before_its_framework_and_its_task
     assert ids(hears(trust, v1.Heartbeat())) == {"web.2", "job.1"}
     assert ids(hears(trust, v1.TaskAdded(told(JOB)))) == {"web.2", "job.1"}
     assert ids(hears(trust, v1.AgentAdded(OTHER))) == {"web.2", "job.1"}
+
+
+def test_an_agent_that_is_in_neither_list_just_then_keeps_its_tasks() -> None:
+    # Seen of Mesos 1.11: an agent that is coming back is not recovering any more, nor listed yet.
+    between = cluster(agents=(), leader=NEW, elected=7.0)
+    trust = believing(KNOWN, between)
+    for event in (v1.AgentAdded(AGENT), v1.FrameworkChanged(FRAMEWORK), v1.Heartbeat()):
+        trust, change = settle(hears(trust, event), 2.0)
+        assert change == Change()
+        assert "job.1" in ids(trust)
+    trust = believe(trust, recovered(task("web.1")), 3.0)
+    assert ids(trust) == {"web.1", "job.1"}
+    assert ids(settle(trust, 1.0 + REGISTRY)[0]) == {"web.1"}
+
+
+def test_each_agent_is_waited_for_as_long_as_it_may_take() -> None:
+    one = cluster(agents=(), leader=NEW, elected=7.0, recovering=frozenset((AGENT.id,)))
+    trust = believing(KNOWN, one)
+    assert trust.deadline == 1.0 + REGISTRY
+    trust, _ = settle(trust, 1.0 + REGISTRY)
+    assert (ids(trust), trust.deadline) == ({"web.1", "web.2"}, 1.0 + RECOVERY)
 
 
 def test_an_agent_stands_while_its_tasks_are_back_before_it() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from pointsman.discovery.access import Access, Auth, Tls
 from pointsman.discovery.master import Masters
-from pointsman.discovery.model import Change, Cluster, Master
+from pointsman.discovery.model import Agent, Change, Cluster, Master
 from pointsman.discovery.seen import Seen
 from pointsman.discovery.trust import Trust, remember
 from pointsman.discovery.watch import Pace, Watch
@@ -296,7 +296,8 @@ def test_many_tasks_that_vanish_at_once_stand_until_a_second_reading(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("pointsman.discovery.watch.CONFIRM", 0.2)
-    known = cluster(*(task(f"web.{n}") for n in range(20)), leader=None)
+    listed_ = Agent(F.replace("-0000", "-S0"), "127.0.0.11", 5051)
+    known = cluster(*(task(f"web.{n}", listed_) for n in range(20)), leader=None)
 
     async def test(master: OperatorDouble) -> None:
         async with Followed(master.address, begin=remember(known)) as followed:
