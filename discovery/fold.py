@@ -1,8 +1,9 @@
-"""Events into the Cluster: pure, each at a cost that does not grow with the cluster.
+"""Events into the Cluster: pure, and but for an agent or a framework that goes, at a constant cost.
 
-What a master does not say has to be concluded (Mesos 1.11): tasks are added before their agent;
-an agent that can't be reached is not removed, only its tasks are given up, by the master itself;
-the tasks of a framework that ended are updated one by one, and those of a removed agent were.
+What a master does not say has to be concluded (Mesos 1.11): tasks are added before their agent or
+after it; an agent that can't be reached is not removed, only its tasks are given up, by the master
+itself; the tasks of a framework that ended are updated one by one, and those of a removed agent
+were.
 """
 
 from collections.abc import Iterable

@@ -29,6 +29,9 @@ MOST_SHARE = 0.3
 FEW = 10
 """Of so few tasks any number may."""
 
+LONG_AGO = float("-inf")
+"""When a leader that is no new one was first heard."""
+
 V = TypeVar("V")
 
 _put = msgspec.structs.replace
@@ -66,7 +69,7 @@ class Trust(msgspec.Struct, frozen=True):
 def remember(cluster: Cluster) -> Trust:
     """Return the trust to begin with when this is what was known at the end of the last run."""
     # Its leader is no new one: what a reading of it lacks is gone.
-    return Trust(cluster, cluster, float("-inf"))
+    return Trust(cluster, cluster, LONG_AGO)
 
 
 def believe(before: Trust, reading: Cluster, now: float) -> tuple[Trust, Change]:
@@ -78,6 +81,8 @@ def believe(before: Trust, reading: Cluster, now: float) -> tuple[Trust, Change]
     """
     same = (before.told.leader, before.told.elected) == (reading.leader, reading.elected)
     since = before.since if same else now
+    if reading.recovering and since == LONG_AGO:
+        since = now  # as good as new, though it was followed before: by the run before, say
     known = before.cluster
     if known is None:
         return _first(Trust(None, reading, since), now - since < _patience(reading))
@@ -106,14 +111,15 @@ def hear(before: Trust, event: Event) -> tuple[Trust, Change]:
     cluster, change = fold_.fold(before.cluster, event)
     heard |= change.tasks
     waiting = before.waiting
+    # Of these agents all was said: the one that is wholly back, and any that is no more.
+    settled = {agent for agent in change.agents if agent not in cluster.agents}
     if before.returning != returning:
-        left = [key for key in waiting.get(before.returning, ()) if key not in told.tasks]
+        settled.add(before.returning)
+    for agent in filter(waiting.__contains__, settled):
+        left = [key for key in waiting[agent] if key not in told.tasks]
         cluster, gone = fold_.without(cluster, left)
         change |= gone
-        waiting = _without(waiting, before.returning)
-    for agent in change.agents:
-        if agent not in cluster.agents:
-            waiting = _without(waiting, agent)
+        waiting = waiting.delete(agent)
     for key in heard:
         if key in told.tasks or key not in cluster.tasks:
             waiting = _heard_of(waiting, before.cluster, key)
@@ -168,7 +174,7 @@ def _first(trust: Trust, recovering: bool) -> tuple[Trust, Change]:
     if recovering:
         return trust, fold_.NOTHING
     # From now on this leader is no new one.
-    trust = _put(trust, cluster=trust.told, since=float("-inf"))
+    trust = _put(trust, cluster=trust.told, since=LONG_AGO)
     return trust, difference(Cluster(), trust.told)
 
 
@@ -218,10 +224,6 @@ def _waiting(
         if agent in by_agent:
             by_agent[agent].add(key)
     return Map({agent: frozenset(keys) for agent, keys in by_agent.items()})
-
-
-def _without(waiting: Map[str, frozenset[TaskKey]], agent: str) -> Map[str, frozenset[TaskKey]]:
-    return waiting.delete(agent) if agent in waiting else waiting
 
 
 def _heard_of(

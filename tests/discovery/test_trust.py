@@ -322,6 +322,22 @@ def test_what_was_remembered_is_believed_like_a_reading() -> None:
     assert ids(believe(remember(KNOWN), EMPTY, 0.0)) == {"web.1", "web.2", "job.1"}
 
 
+def test_a_leader_that_is_recovering_is_a_new_one_to_who_was_restarted() -> None:
+    known = cluster(WEB1, WEB2, JOB, agents=(AGENT, OTHER), leader=NEW, elected=7.0)
+    trust = believe(remember(known), recovering(WEB1, WEB2, agents=(AGENT,)), 5.0)
+    assert (ids(trust), trust.standing) == ({"web.1", "web.2", "job.1"}, 1)
+    assert trust.deadline == 5.0 + RECOVERY
+    again = believe(trust, recovering(WEB1, WEB2, agents=(AGENT,)), 4.0 + RECOVERY)
+    assert ids(again) == {"web.1", "web.2", "job.1"}
+    assert ids(believe(again, recovering(WEB1, agents=(AGENT,)), 5.0 + RECOVERY)) == {"web.1"}
+
+
+def test_an_agent_that_is_given_up_takes_all_that_stood_for_it_along() -> None:
+    gave_up = v1.TaskUpdated(WEB1.key, "TASK_UNREACHABLE", Raw(b"{}"), lost_agent=AGENT.id)
+    trust = hears(believing(KNOWN, recovering()), gave_up)
+    assert (ids(trust), trust.standing) == ({"job.1"}, 1)
+
+
 def test_masters_are_told_of_beside_what_they_say() -> None:
     trust, change = led(believing(KNOWN), (NEW,))
     assert change == Change(rest=True)
