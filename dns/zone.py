@@ -66,10 +66,10 @@ class Zone:
         touched = set()
         for record in added:
             touched.add(record.name)
-            self._add(record)
+            touched.update(self._add(record))
         for record in removed:
             touched.add(record.name)
-            self._remove(record)
+            touched.update(self._remove(record))
         if touched:
             self.serial = (self.serial + 1) % MOST_SERIAL
             touched.add(self.apex)
@@ -125,27 +125,34 @@ class Zone:
             return Rrset(self.apex, "NS", self.ttl, (soa.mname,))
         return None
 
-    def _add(self, record: Record) -> None:
-        found = self._records.get(record.name)
-        if found is None:
-            self._records[record.name] = [record]
-            self._below.update(self._above(record.name))
-        else:
-            found.append(record)
+    def _add(self, record: Record) -> Iterable[str]:
+        """Put a record in; return names above it whose answers may differ: it may end a claim."""
         self._count += 1
+        found = self._records.get(record.name)
+        if found is not None:
+            found.append(record)
+            return ()
+        self._records[record.name] = [record]
+        above = [*self._above(record.name)]
+        self._below.update(above)
+        return filter(self._records.__contains__, above)
 
-    def _remove(self, record: Record) -> None:
+    def _remove(self, record: Record) -> Iterable[str]:
+        """Take a record out; return names above it whose answers may differ."""
         found = self._records.get(record.name, [])
         if record not in found:
             raise KeyError(f"{record} is not in the zone {self.apex}")
         found.remove(record)
         self._count -= 1
-        if not found:
-            del self._records[record.name]
-            for name in self._above(record.name):
-                self._below[name] -= 1
-                if not self._below[name]:
-                    del self._below[name]
+        if found:
+            return ()
+        del self._records[record.name]
+        above = [*self._above(record.name)]
+        for name in above:
+            self._below[name] -= 1
+            if not self._below[name]:
+                del self._below[name]
+        return filter(self._records.__contains__, above)
 
     def _above(self, name: str) -> Iterator[str]:
         """Yield the names between a name and the apex."""

@@ -159,3 +159,13 @@ def test_a_claimed_name_goes_to_the_first_by_name_and_never_from_its_owner() -> 
     assert answered(one, two) == ("10.0.0.2",)
     assert answered(one, two, a("api.mesos.", "10.0.0.3")) == ("10.0.0.3",)
     assert answered(one, a("web.api.mesos.", "10.0.0.4")) == ()
+
+
+def test_a_claimed_name_may_differ_when_a_name_below_it_comes_or_goes() -> None:
+    zone = Zone("mesos.", Soa("ns1.mesos.", "root.ns1.mesos."), 60)
+    below = a("x.y.api.mesos.", "10.0.0.4")
+    zone.update((), [a("api.mesos.", "10.0.0.1", "b/api")])
+    assert "api.mesos." in zone.update((), [below])
+    assert zone.rrset("api.mesos.", "A") is None
+    assert "api.mesos." in zone.update([below], ())
+    assert zone.rrset("api.mesos.", "A") is not None
