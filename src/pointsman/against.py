@@ -1,6 +1,5 @@
 """Compares our zone with that of a mesos-dns that runs beside us, before it is replaced."""
 
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 

@@ -102,7 +102,8 @@ def application(served: Served, metrics: Metrics) -> web.Application:
         zone = served.zones.of(f"{config.dns.domain}.")
         if not isinstance(zone, Zone):
             return web.Response(status=503, text="not ready\n")
-        return await _large(request, lambda: records_api.transfer(views, config, zone))
+        head = records_api.head(config, zone)
+        return await _large(request, lambda: records_api.transfer(views, config, head))
 
     async def records(request: web.Request) -> web.Response:
         views, config = served.views, served.config

@@ -139,9 +139,12 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
+    from pointsman.generation import own_records
     from pointsman.source import check
 
-    check(load(options.config).discovery)
+    config = load(options.config)
+    check(config.discovery)
+    tuple(own_records(config, ()))
     print(f"{options.config}: good")
     return 0
 
@@ -149,6 +152,8 @@ def _check(options: argparse.Namespace) -> int:
 def _show(options: argparse.Namespace) -> int:
     from pointsman.show import show
 
+    if options.against and options.what != "zone":
+        raise Fatal("--against compares zones: pointsman show zone --against URL")
     cluster, config = _cluster(options)
     if options.against:
         from pointsman.against import compare

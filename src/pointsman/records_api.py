@@ -83,22 +83,30 @@ def enumerate_(views: Views, of: Config) -> Json:
     return {"frameworks": [{"tasks": t, "name": name} for name, t in frameworks.items()]}
 
 
-def transfer(views: Views, of: Config, zone: Zone) -> Json:
-    """Return ``/v1/axfr``: all of the cluster's own zone."""
-    found: dict[str, dict[str, set[str]]] = {member: {} for member in MEMBERS.values()}
-    for derived in views.derived.values():
-        for record in _in(derived.records, of):
-            found[MEMBERS[record.type]].setdefault(record.name, set()).add(_host(record))
-    for type_ in ("A", "AAAA"):
-        if own := zone.rrset(zone.soa.mname, type_):
-            found[MEMBERS[type_]].setdefault(zone.soa.mname, set()).update(own.data)
+def head(of: Config, zone: Zone) -> Json:
+    """Return what ``/v1/axfr`` tells of the zone itself, with the records of its nameserver."""
+    name = zone.soa.mname
+    own = {MEMBERS[type_]: zone.rrset(name, type_) for type_ in ("A", "AAAA")}
     return {
         "TTL": of.dns.ttl,
         "Serial": zone.serial,
         "RefreshSeconds": of.discovery.poll_interval,
-        "Mname": zone.soa.mname,
+        "Mname": name,
         "Rname": zone.soa.rname,
         "Domain": of.dns.domain,
+        "Records": {member: {name: set(found.data)} for member, found in own.items() if found},
+    }
+
+
+def transfer(views: Views, of: Config, head: Json) -> Json:
+    """Return ``/v1/axfr``: the zone's ``head``, and all records of the cluster in it."""
+    found: dict[str, dict[str, set[str]]] = {member: {} for member in MEMBERS.values()}
+    found |= head["Records"]
+    for derived in views.derived.values():
+        for record in _in(derived.records, of):
+            found[MEMBERS[record.type]].setdefault(record.name, set()).add(_host(record))
+    return {
+        **head,
         "Records": {
             member: {name: sorted(data) for name, data in sorted(names.items())}
             for member, names in found.items()
@@ -109,7 +117,7 @@ def transfer(views: Views, of: Config, zone: Zone) -> Json:
 def records(views: Views, of: Config) -> list[Json]:
     """Return dcos-net's ``/v1/records``: the records of all zones."""
     every = {r for derived in views.derived.values() for r in derived.records}
-    every.update(vip_records(views, of))
+    every.update(vip_records(views.wanted.names, of))
     rows = {(r.name, r.type, _host(r)) for r in every if r.type in MEMBERS}
     return [{"name": name, "host": host, "rtype": type_} for name, type_, host in sorted(rows)]
 

@@ -1,11 +1,13 @@
 """Says what a name resolves to, and why: which task gave which record, and which was left out."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 import msgspec
 
 from pointsman.config import Config
-from pointsman.discovery.model import Cluster
+from pointsman.discovery import details
+from pointsman.discovery.model import Cluster, Told
 from pointsman.dns import names
 from pointsman.dns.records import Record
 from pointsman.dns.zone import Mirror, Rrset
@@ -14,15 +16,13 @@ from pointsman.pipeline import Key, Views, derive
 from pointsman.rules import rules
 from pointsman.show import vip_records
 
-VIP, FILE = "a VIP", "the records file or this node"
 
-
-class Source(msgspec.Struct, frozen=True):
+class Origin(msgspec.Struct, frozen=True):
     """A record of the name, and where it comes from."""
 
     record: Record
     of: str
-    """``task web.1 of marathon``, ``agent S1``, ``the file``…"""
+    """``task web.1 of marathon``, ``VIP of web.1, web.2``, ``agent S1`` and so on."""
     answered: bool
     """False for one that stands behind others."""
 
@@ -34,7 +34,7 @@ class Explanation(msgspec.Struct, frozen=True):
     zone: str
     """Empty for a name that is not ours."""
     answer: tuple[Rrset, ...] = ()
-    sources: tuple[Source, ...] = ()
+    origins: tuple[Origin, ...] = ()
     left_out: tuple[str, ...] = ()
     """Notes that have to do with the name."""
     exists: bool = True
@@ -46,7 +46,7 @@ def explain(name: str, type_: str, cluster: Cluster, config: Config) -> Explanat
     name = name.lower()
     name = name if name.endswith(".") else f"{name}."
     views = derive(cluster, rules(config))
-    every = list(_sources(views, config))
+    every = list(_origins(views, config))
     served = zones(config, (), 1)
     served.update((), (record for record, _ in every))
     zone = served.of(name)
@@ -56,10 +56,10 @@ def explain(name: str, type_: str, cluster: Cluster, config: Config) -> Explanat
     answer = tuple(filter(None, (zone.rrset(name, one) for one in asked)))
     there = zone.there(name) if isinstance(zone, Mirror) else name
     given = {found for one in asked if (rrset := served.rrset(there, one)) for found in rrset.data}
-    found = [(r, key) for r, key in every if r.name == there and type_ in ("ANY", r.type)]
-    sources = tuple(Source(r, _of(key, cluster), r.data in given) for r, key in found)
-    left_out = tuple(sorted(_left_out(there, views, {key for _, key in found})))
-    return Explanation(name, zone.apex, answer, sources, left_out, zone.has(name))
+    found = [(r, of) for r, of in every if r.name == there and type_ in ("ANY", r.type)]
+    origins = tuple(Origin(record, of, record.data in given) for record, of in found)
+    left_out = tuple(sorted(_left_out(there, views)))
+    return Explanation(name, zone.apex, answer, origins, left_out, zone.has(name))
 
 
 def text(found: Explanation) -> str:
@@ -70,15 +70,15 @@ def text(found: Explanation) -> str:
     if not lines:
         missing = "has no records of this type" if found.exists else "is not there (NXDOMAIN)"
         lines.append(f"{found.name} {missing}")
-    lines += _because(found.sources)
+    lines += _because(found.origins)
     lines += [f"  left out: {note}" for note in found.left_out]
     return "\n".join(lines) + "\n"
 
 
-def _because(sources: Sequence[Source]) -> Iterator[str]:
-    for source in sorted(sources, key=lambda one: (one.record, one.of)):
-        behind = "" if source.answered else "; not answered: " + _why_behind(source.record)
-        yield f"  {source.record.type} {source.record.data}: {source.of}{behind}"
+def _because(origins: Sequence[Origin]) -> Iterator[str]:
+    for origin in sorted(origins, key=lambda one: (one.record, one.of)):
+        behind = "" if origin.answered else "; not answered: " + _why_behind(origin.record)
+        yield f"  {origin.record.type} {origin.record.data}: {origin.of}{behind}"
 
 
 def _why_behind(record: Record) -> str:
@@ -87,11 +87,14 @@ def _why_behind(record: Record) -> str:
     return "not healthy" if not record.preferred else "it stands behind others"
 
 
-def _sources(views: Views, config: Config) -> Iterator[tuple[Record, Key]]:
+def _origins(views: Views, config: Config) -> Iterator[tuple[Record, str]]:
     for key, derived in views.derived.items():
-        yield from ((record, key) for record in derived.records)
-    yield from ((record, VIP) for record in vip_records(views, config))
-    yield from ((record, FILE) for record in own_records(config, ()))
+        of = _of(key, views.cluster)
+        yield from ((record, of) for record in derived.records)
+    for name, addresses in views.wanted.names.items():
+        of = f"VIP of {', '.join(_behind(addresses, views))}"
+        yield from ((record, of) for record in vip_records({name: addresses}, config))
+    yield from ((record, "the records file") for record in own_records(config, ()))
 
 
 def _of(key: Key, cluster: Cluster) -> str:
@@ -102,13 +105,29 @@ def _of(key: Key, cluster: Cluster) -> str:
     return " ".join(key)
 
 
-def _left_out(name: str, views: Views, given: set[Key]) -> Iterator[str]:
-    """Yield why tasks of this name gave it no record."""
-    labels = set(name.split("."))
+def _behind(addresses: Sequence[str], views: Views) -> list[str]:
+    """Return the ids of the tasks behind a VIP."""
+    backends = views.wanted.backends.items()
+    return sorted({b.task_id for key, found in backends if key.address in addresses for b in found})
+
+
+def _left_out(name: str, views: Views) -> Iterator[str]:
+    """Yield why tasks that go by this name gave it no record."""
     for key, told in views.cluster.tasks.items():
-        if key in given or not labels & {names.label(told.name), told.name.lower()}:
+        derived = views.derived[key]
+        if any(record.name == name for record in derived.records):
             continue
-        notes = [note.why for note in views.derived[key].notes]
-        if told.state != "TASK_RUNNING":
-            notes.append(f"it is {told.state}")
-        yield from (f"task {told.id}: {note}" for note in notes)
+        if not _goes_by(told).isdisjoint(name.split(".")):
+            state = () if told.state == "TASK_RUNNING" else (f"it is {told.state}",)
+            yield from (
+                f"task {told.id}: {why}" for why in (*(n.why for n in derived.notes), *state)
+            )
+
+
+def _goes_by(told: Told) -> set[str]:
+    """Return the labels that a task of its name, or of its discovery name, would have."""
+    found = {told.name}
+    with suppress(ValueError):
+        if info := details.task(told, "", "").discovery:
+            found.add(info.name)
+    return {names.label(name) for name in found} | {name.lower() for name in found}

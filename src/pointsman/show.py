@@ -1,6 +1,7 @@
 """Prints the views of a state without serving them: the dry run, and what golden tests compare."""
 
 import ipaddress
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -44,7 +45,7 @@ def zone(views: Views, config: Config) -> dict[str, Any]:
     """Return all records that are answered, sorted; without those of the zones themselves."""
     served = zones(config, (), 1)
     served.update((), (r for derived in views.derived.values() for r in derived.records))
-    served.update((), [*vip_records(views, config), *own_records(config, ())])
+    served.update((), [*vip_records(views.wanted.names, config), *own_records(config, ())])
     records = [
         {"name": found.name, "type": found.type, "ttl": found.ttl, "data": data}
         for each in served
@@ -55,10 +56,10 @@ def zone(views: Views, config: Config) -> dict[str, Any]:
     return {"records": sorted(records, key=_order)}
 
 
-def vip_records(views: Views, config: Config) -> list[Record]:
-    """Return the records of VIPs: their names, and those of their addresses."""
+def vip_records(names: Mapping[str, tuple[str, ...]], config: Config) -> list[Record]:
+    """Return the records of VIPs, by their names: these, and those of their addresses."""
     found: list[Record] = []
-    for name, addresses in views.wanted.names.items():
+    for name, addresses in names.items():
         found += address_records(f"{name}.{vip_apex(config)}", addresses, config.vip.ttl)
     return [*found, *rules(config).reverse.of(found)]
 

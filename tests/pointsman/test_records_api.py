@@ -70,7 +70,7 @@ def test_tasks_are_listed_with_their_records() -> None:
 def test_the_zone_is_transferred_whole() -> None:
     views, found = served(WEB)
     zone = next(iter(found))
-    said = records_api.transfer(views, CONFIG, zone)
+    said = records_api.transfer(views, CONFIG, records_api.head(CONFIG, zone))
     assert {key: said[key] for key in ("TTL", "Mname", "Rname", "Domain")} == {
         "TTL": 60, "Mname": "ns1.mesos.", "Rname": "root.ns1.mesos.", "Domain": "mesos",
     }  # fmt: skip

@@ -42,6 +42,11 @@ def test_who_stands_behind_others_and_who_is_left_out_is_said() -> None:
     assert lines == ["nope.mesos. is not there (NXDOMAIN)"]
 
 
+def test_a_task_that_is_left_out_is_found_by_its_discovery_name_too() -> None:
+    new = task("x.1", state="TASK_STARTING", discovery=discovery("my.shop"))
+    assert "  left out: task x.1: it is TASK_STARTING" in said("my-shop.marathon.mesos", new)
+
+
 def test_a_name_that_another_has_is_said_to_be_its() -> None:
     claim = labels(DNS_NAMES="api")
     mine = task("a.1", labels=claim)
@@ -54,8 +59,8 @@ def test_a_name_that_another_has_is_said_to_be_its() -> None:
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("web.marathon.l4lb.thisdcos.directory", "a VIP"),
-        ("web.marathon.dclb.thisdcos.global", "a VIP"),
+        ("web.marathon.l4lb.thisdcos.directory", "VIP of web.1"),
+        ("web.marathon.dclb.thisdcos.global", "VIP of web.1"),
         ("web.marathon.autoip.dcos.thisdcos.directory", "task web.1 of marathon"),
         ("web.marathon.mesos.thisdcos.directory", "task web.1 of marathon"),
         ("leader.mesos", "masters"),
@@ -67,7 +72,7 @@ def test_every_kind_of_name_has_its_reason(name: str, why: str) -> None:
     of = task("web.1", discovery=discovery("web", port(31000, VIP_0="/web:80")))
     found = explain(name, "ANY", cluster(of), Config())
     assert found.answer
-    assert {source.of for source in found.sources if source.answered} == {why}
+    assert {origin.of for origin in found.origins if origin.answered} == {why}
 
 
 def test_a_name_of_nobody_is_refused() -> None:
