@@ -8,6 +8,7 @@ import asyncio
 import logging
 import signal
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -35,8 +36,8 @@ from pointsman.vip.wanted import Wanted
 from pointsman.worker import KernelWorker
 
 log = logging.getLogger("pointsman")
-SAVE = 5.0
-"""Seconds between two savings of the view, at least."""
+SAVE, SAVE_SHARE = 5.0, 0.02
+"""Seconds between two savings of the view, at least, and the share of time that they may take."""
 SWITCH = 0.001
 """Seconds that another thread may hold the interpreter's lock while a query waits for it."""
 RETRY, MOST_RETRY = 0.5, 30.0
@@ -147,11 +148,13 @@ class Daemon:
 
     async def _save(self) -> None:
         """Keep the last good view on disk, from time to time and at the end."""
-        kept = self._cluster
+        kept, took = self._cluster, 0.0
         try:
             while True:
-                await asyncio.sleep(SAVE)
+                await asyncio.sleep(max(SAVE, took / SAVE_SHARE))
+                started = time.monotonic()
                 kept = await self._keep(kept)
+                took = time.monotonic() - started
         finally:
             await self._keep(kept)
 
@@ -188,14 +191,15 @@ class Daemon:
         Raises Fatal, and goes on as before, when something that it asks for can't be had, and
         Transient when the kernel can't follow it now.
         """
-        before_config = self._config
+        following = self._config.discovery
         await asyncio.to_thread(check, config.discovery)
         kernel = KernelWorker(lambda: open_kernel(config)) if config.vip.enabled else None
         if kernel:
             await kernel.open()
-        generation = Generation(config, nameservers(config), kernel, self._metrics, self._counts)
         before = self._generation
         try:
+            own = nameservers(config)
+            generation = Generation(config, own, kernel, self._metrics, self._counts)
             await self._listeners.listen(config.dns.listen)
             await self._http.listen(config.http.listen)
             async with self._reconciling:
@@ -209,7 +213,7 @@ class Daemon:
             if kernel:
                 await kernel.close()
             raise
-        renewed = before_config.discovery != config.discovery or config.discovery.tls.enabled
+        renewed = following != config.discovery or config.discovery.tls.enabled
         if self._following and renewed:  # certificates are read again, too
             self._following.reschedule(asyncio.get_running_loop().time())
         log_.set_up(config.log.level)

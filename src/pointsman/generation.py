@@ -16,8 +16,8 @@ from pointsman.reconcile import Reconciler
 from pointsman.rules import rules, vip_apex
 from pointsman.worker import KernelWorker
 
-GLOBAL = "thisdcos.global"
-"""The other name of DC/OS's domain."""
+DIRECTORY, GLOBAL = "thisdcos.directory.", "thisdcos.global."
+"""DC/OS's domain, and its other name."""
 
 
 def zone(apex: str, ttl: int, nameservers: Iterable[str], serial: int) -> Zone:
@@ -30,19 +30,19 @@ def zones(config: Config, nameservers: Iterable[str], serial: int) -> Zones:
     """Return all zones that a configuration asks for, empty, and what mirrors them."""
     nameservers = tuple(nameservers)
     dns, domain = config.dns, f"{config.vip.domain}."
+    aliases = "aliases" in dns.dcos
+    domains = [domain, GLOBAL] if domain == DIRECTORY else [domain]
     names = zone(f"{dns.domain}.", dns.ttl, nameservers, serial)
     found = [names]
     mirrors = []
     if config.vip.enabled:
         vips = zone(vip_apex(config), config.vip.ttl, nameservers, serial)
         found.append(vips)
-        if "aliases" in dns.dcos:
-            others = (f"dclb.{domain}", f"l4lb.{GLOBAL}.", f"dclb.{GLOBAL}.")
-            mirrors += [Mirror(apex, vips) for apex in others]
+        every = [f"{label}.{one}" for one in domains for label in ("l4lb", "dclb")]
+        mirrors += [Mirror(apex, vips) for apex in every if aliases and apex != vips.apex]
     if set(dns.dcos) - {"mesos", "aliases"}:
         found.append(zone(domain, dns.dcos_ttl, nameservers, serial))
-        if "aliases" in dns.dcos:
-            mirrors.append(Mirror(f"{GLOBAL}.", found[-1]))
+        mirrors += [Mirror(apex, found[-1]) for apex in domains if aliases and apex != domain]
     if "mesos" in dns.dcos:
         mirrors.append(Mirror(f"mesos.{domain}", names))
     found += [zone(reverse.apex(n), dns.ttl, nameservers, serial) for n in dns.reverse]

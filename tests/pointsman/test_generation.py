@@ -47,6 +47,8 @@ def test_dcos_names_are_there_as_far_as_they_are_wanted() -> None:
     assert served(Config(vip=VipConfig(enabled=False)), "l4lb.thisdcos.directory.", "NS") == ()
     other = Config(vip=VipConfig(domain="dc1.example"))
     assert served(other, "thisnode.dc1.example.") == ("10.0.0.9",)
+    assert served(other, "dclb.dc1.example.", "NS") == ("ns1.dclb.dc1.example.",)
+    assert served(other, "thisnode.thisdcos.global.") == ()
 
 
 def test_records_of_a_file_are_served(tmp_path: Path) -> None:
