@@ -5,9 +5,12 @@ import ipaddress
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import TypeAlias
+from time import perf_counter
+from typing import Any, TypeAlias
 
+from pointsman.dns.counts import Durations
 from pointsman.dns.listening import bound
+from pointsman.dns.query import Answer, Later
 
 BATCH = 64
 """Packets answered in one turn of the event loop, so that a flood leaves room for the rest."""
@@ -37,17 +40,28 @@ RECEIVE_BUFFER = 4 << 20
 class UdpListener:
     """Answers on one address until it is closed."""
 
-    def __init__(self, address: str, port: int, answer: Callable[[bytes], bytes | None]) -> None:
-        """Bind at once; raises Fatal, which says what to do, when it can't be had."""
-        self._answer = answer
+    def __init__(
+        self,
+        address: str,
+        port: int,
+        answer: Callable[[bytes, str], Answer],
+        durations: Durations | None = None,
+    ) -> None:
+        """Bind at once; raises Fatal, which says what to do, when it can't be had.
+
+        ``answer`` takes a packet and the address it came from.
+        """
+        self.answer = answer
+        self._durations = durations or Durations()
         self._socket = bound(socket.SOCK_DGRAM, address, port)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
         self.address: tuple[str, int] = self._socket.getsockname()[:2]
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._ready = self._ready_one
+        self._turn = self._turn_one
+        self._later: set[asyncio.Task[None]] = set()
         if address in ANY:
             self._socket.setsockopt(*ANY[address])
-            self._ready = self._ready_any
+            self._turn = self._turn_any
 
     def start(self) -> None:
         """Begin to answer, in the running event loop."""
@@ -58,35 +72,61 @@ class UdpListener:
         """Stop answering and give the address back."""
         if self._loop is not None:
             self._loop.remove_reader(self._socket)
+        for task in self._later:
+            task.cancel()
         self._socket.close()
 
-    def _ready_one(self) -> None:
-        for _ in range(BATCH):
+    def _ready(self) -> None:
+        """Answer what has come; the time is taken for all together, as it costs, too."""
+        started = perf_counter()
+        count = self._turn()
+        if count:
+            self._durations.observe((perf_counter() - started) / count, count)
+
+    def _turn_one(self) -> int:
+        receive, send, answered = self._socket.recvfrom, self._socket.sendto, self.answer
+        for number in range(BATCH):
             try:
-                query, client = self._socket.recvfrom(MOST)
+                query, client = receive(MOST)
             except (BlockingIOError, InterruptedError):
-                return
+                return number
             except OSError:  # an ICMP error for an answer sent before
                 continue
-            answer = self._answer(query)
-            if answer is not None:
+            answer = answered(query, client[0])
+            if isinstance(answer, bytes):
                 # A client that can't be reached, or a full buffer: it asks again.
                 with suppress(OSError):
-                    self._socket.sendto(answer, client)
+                    send(answer, client)
+            elif answer is not None:
+                self._send_later(answer, client, ())
+        return BATCH
 
-    def _ready_any(self) -> None:
+    def _turn_any(self) -> int:
         """Answer from the address that was asked: a client takes no answer from another."""
-        for _ in range(BATCH):
+        for number in range(BATCH):
             try:
                 query, asked, _, client = self._socket.recvmsg(MOST, ROOM)
             except (BlockingIOError, InterruptedError):
-                return
+                return number
             except OSError:
                 continue
-            answer = self._answer(query)
-            if answer is not None:
+            answer = self.answer(query, client[0])
+            if isinstance(answer, bytes):
                 with suppress(OSError):
                     self._socket.sendmsg([answer], _from(asked), 0, client)
+            elif answer is not None:
+                self._send_later(answer, client, _from(asked))
+        return BATCH
+
+    def _send_later(self, answers: Later, client: Any, control: Sequence[Control]) -> None:
+        task = asyncio.create_task(self._sent(answers, client, control))
+        self._later.add(task)
+        task.add_done_callback(self._later.discard)
+
+    async def _sent(self, answers: Later, client: Any, control: Sequence[Control]) -> None:
+        async for answer in answers:
+            with suppress(OSError):
+                self._socket.sendmsg([answer], control, 0, client)
 
 
 def _from(asked: Sequence[Control]) -> list[Control]:

@@ -6,21 +6,24 @@ from typing import Any
 
 import dnslib
 
-IN = 1
-"""The class of the Internet."""
+IN, CH, ANY_CLASS = 1, 3, 255
+"""Classes: the Internet, CHAOS (where servers tell of themselves), and any."""
 
 TYPES = {"A": 1, "NS": 2, "SOA": 6, "PTR": 12, "TXT": 16, "AAAA": 28, "SRV": 33}
 """Numbers of the types that a zone may hold."""
 
 NAMES = {number: name for name, number in TYPES.items()}
 
-OPT, IXFR, AXFR, MAILB, MAILA, ANY = 41, 251, 252, 253, 254, 255
+OPT, TSIG, IXFR, AXFR, MAILB, MAILA, ANY = 41, 250, 251, 252, 253, 254, 255
 """Types that are asked for or stand in messages, and are in no zone."""
+
+NSID, COOKIE = 3, 10
+"""Options of EDNS (RFC 5001, RFC 7873)."""
 
 ANSWERED, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, BADVERS = 0, 1, 2, 3, 4, 5, 16
 """Response codes (RFC 1035 section 4.1.1, RFC 6891 section 9)."""
 
-QR, AA, TC, RD = 0x8000, 0x0400, 0x0200, 0x0100
+QR, AA, TC, RD, RA = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080
 """Flags of a header."""
 
 
@@ -57,10 +60,15 @@ def data(type_: str, text: str) -> bytes:
     return bytes(buffer.data)
 
 
-def record(owner: bytes, type_: str, ttl: int, rdata: bytes) -> bytes:
-    """Return a whole record of the Internet; ``owner`` is a name or a pointer to one."""
-    head = TYPES[type_].to_bytes(2) + IN.to_bytes(2) + ttl.to_bytes(4) + len(rdata).to_bytes(2)
+def record(owner: bytes, type_: str, ttl: int, rdata: bytes, class_: int = IN) -> bytes:
+    """Return a whole record; ``owner`` is a name or a pointer to one."""
+    head = TYPES[type_].to_bytes(2) + class_.to_bytes(2) + ttl.to_bytes(4) + len(rdata).to_bytes(2)
     return owner + head + rdata
+
+
+def option(code: int, value: bytes) -> bytes:
+    """Return an option of EDNS (RFC 6891 section 6.1.2)."""
+    return code.to_bytes(2) + len(value).to_bytes(2) + value
 
 
 def pointer(offset: int) -> bytes:

@@ -11,6 +11,7 @@ import pytest
 from pointsman.config import Config, parse
 from pointsman.discovery.seen import Seen
 from pointsman.discovery.trust import Trust
+from pointsman.dns.counts import Counts
 from pointsman.metrics import Metrics
 
 ROOT = Path(__file__).parents[1]
@@ -38,7 +39,7 @@ def test_every_key_is_documented_with_its_default() -> None:
 
 def test_every_metric_is_documented() -> None:
     metrics = Metrics()
-    metrics.count_dns(lambda: {"answered": 0})
+    metrics.count_dns(Counts())
     metrics.count_discovery(lambda: (Seen(), Trust()))
     exported = set(re.findall(r"^# TYPE (\S+)", metrics.text().decode(), re.MULTILINE))
     text = (ROOT / "docs/metrics.md").read_text()

@@ -14,6 +14,9 @@ from pointsman.discovery import access, text
 from pointsman.discovery.access import Auth, Tls
 from pointsman.discovery.leader import parse_url
 from pointsman.dns import reverse
+from pointsman.dns.forward import Forward
+from pointsman.dns.limit import Networks, RateLimit
+from pointsman.dns.transfer import Transfer
 from pointsman.vip.addresses import parse_range
 
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
@@ -59,6 +62,17 @@ class DiscoveryConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Who this is to the masters."""
 
 
+class TcpConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """DNS over TCP (RFC 7766)."""
+
+    connections: Annotated[int, msgspec.Meta(ge=1)] = 256
+    """Connections at once; a further one ends the one that was silent longest."""
+    per_client: Annotated[int, msgspec.Meta(ge=1)] = 32
+    """The same for one client's address."""
+    idle: Seconds = 10.0
+    """Seconds that a connection may be silent, or a client may leave its answers unread."""
+
+
 class DnsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The DNS server and the names of tasks."""
 
@@ -95,6 +109,24 @@ class DnsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Networks of whose addresses the names are answered (PTR), as in ["9.0.0.0/8"]."""
     records_file: str = ""
     """File with further records, a line each: NAME [TTL] TYPE DATA."""
+    udp_size: Annotated[int, msgspec.Meta(ge=512, le=4096)] = 1232
+    """Octets of an answer over UDP, at most; a client may ask for fewer."""
+    nsid: Annotated[str, msgspec.Meta(pattern=r"^[ -~]{0,255}$")] = ""
+    """This server's name, for clients that ask for it (NSID, `id.server`); empty for no answer."""
+    version: Annotated[str, msgspec.Meta(pattern=r"^[ -~]{0,255}$")] = ""
+    """What to answer to `version.bind`; empty for no answer."""
+    cookie_secret_file: str = ""
+    """File with 32 hex digits, equal on servers that share an address; empty for one made up."""
+    query_log: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """Write one of so many queries to the log: 1 for each, 0 for none."""
+    tcp: TcpConfig = TcpConfig()
+    """Limits of TCP."""
+    rate_limit: RateLimit = RateLimit()
+    """Limits of UDP."""
+    forward: Forward = Forward()
+    """Names outside of the own zones."""
+    transfer: Transfer = Transfer()
+    """Secondaries."""
 
 
 class VipConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -235,6 +267,15 @@ def _problems(config: Config) -> Iterator[str]:
             reverse.apex(network)
         except ValueError as error:
             yield f"dns.reverse[{at}]: {error}"
+    for key, networks in (
+        ("rate_limit.exempt", config.dns.rate_limit.exempt),
+        ("forward.allow", config.dns.forward.allow),
+        ("transfer.allow", config.dns.transfer.allow),
+    ):
+        try:
+            Networks(networks)
+        except ValueError as error:
+            yield f"dns.{key}: {error}"
     if len(set(config.dns.reverse)) != len(config.dns.reverse):
         yield "dns.reverse: names a network twice"
     if config.vip.node_address and not text.ip(config.vip.node_address):

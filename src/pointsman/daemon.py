@@ -12,8 +12,6 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-import msgspec
-
 from pointsman import log as log_
 from pointsman.config import Config, ConfigError, load
 from pointsman.discovery.backoff import delays
@@ -22,11 +20,10 @@ from pointsman.discovery.model import Change, Cluster, Note
 from pointsman.discovery.saved import Saved
 from pointsman.discovery.seen import Seen
 from pointsman.discovery.trust import Trust, remember
-from pointsman.dns.answer import Counts
 from pointsman.dns.zone import Zones
+from pointsman.front import Front
 from pointsman.generation import Generation
 from pointsman.http_server import HttpServer
-from pointsman.listeners import Listeners
 from pointsman.metrics import Metrics
 from pointsman.node import nameservers, open_kernel
 from pointsman.notify import notify
@@ -51,8 +48,7 @@ class Daemon:
         self._path = path
         self._config = config
         self._metrics = Metrics()
-        self._counts = Counts()
-        self._listeners = Listeners(self._answer)
+        self._front = Front()
         self._http = HttpServer(self, self._metrics)
         self._generation: Generation | None = None
         self._saved = Saved(Path(config.state_dir) / "cluster")
@@ -114,7 +110,7 @@ class Daemon:
         loop = asyncio.get_running_loop()
         for one in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(one, self._signals.put_nowait, one)
-        self._metrics.count_dns(lambda: msgspec.structs.asdict(self._counts))
+        self._metrics.count_dns(self._front.counts)
         self._metrics.count_discovery(lambda: (self._seen, self._source.trust))
         try:
             await self._remember()
@@ -131,7 +127,7 @@ class Daemon:
                     task.cancel()
         finally:
             notify("STOPPING=1")
-            await self._listeners.close()
+            await self._front.listeners.close()
             await self._http.listen("")
             if self._generation and self._generation.kernel:
                 await self._generation.kernel.close()
@@ -199,16 +195,17 @@ class Daemon:
         before = self._generation
         try:
             own = nameservers(config)
-            generation = Generation(config, own, kernel, self._metrics, self._counts)
-            await self._listeners.listen(config.dns.listen)
+            generation = Generation(config, own, kernel, self._metrics, self._front)
+            await self._front.listeners.listen(config.dns.listen)
             await self._http.listen(config.http.listen)
             async with self._reconciling:
                 if self._cluster is not None:
                     await generation.reconciler.run_once(self._cluster, whole=True)
                 self._generation, self._config = generation, config
+                self._front.answer_with(generation.responder, config.dns)
         except BaseException:
             if before:
-                await self._listeners.listen(self._config.dns.listen)
+                await self._front.listeners.listen(self._config.dns.listen)
                 await self._http.listen(self._config.http.listen)
             if kernel:
                 await kernel.close()
@@ -269,7 +266,3 @@ class Daemon:
                 self._waiting_for = ""
                 log.info("ready")
                 notify("READY=1")
-
-    def _answer(self, query: bytes, limit: int | None) -> bytes | None:
-        generation = self._generation
-        return generation.responder.answer(query, limit) if generation else None

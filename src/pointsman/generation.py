@@ -7,10 +7,10 @@ from pathlib import Path
 from pointsman.config import Config
 from pointsman.discovery.errors import Fatal
 from pointsman.dns import reverse
-from pointsman.dns.answer import Counts, Responder
 from pointsman.dns.records import Record, address_records
 from pointsman.dns.static import parse
 from pointsman.dns.zone import Mirror, Soa, Zone, Zones
+from pointsman.front import Front
 from pointsman.metrics import Metrics
 from pointsman.reconcile import Reconciler
 from pointsman.rules import rules, vip_apex
@@ -76,7 +76,7 @@ class Generation:
         nameservers: Iterable[str],
         kernel: KernelWorker | None,
         metrics: Metrics,
-        counts: Counts,
+        front: Front,
     ) -> None:
         """``nameservers`` are this node's addresses; ``kernel`` is None without balancing."""
         nameservers = tuple(nameservers)
@@ -84,7 +84,7 @@ class Generation:
         self.zones = zones(config, nameservers, int(time.time()))
         self.zones.update((), own_records(config, nameservers))
         self.kernel = kernel
-        self.responder = Responder(self.zones, counts)
+        self.responder = front.responder(config.dns, self.zones)
         self.reconciler = Reconciler(
             rules(config), vip_apex(config), config.vip.ttl, self.responder, kernel, metrics
         )

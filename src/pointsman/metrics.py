@@ -1,6 +1,7 @@
 """Every metric, in one place; named by the conventions of Prometheus."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import accumulate
 
 from prometheus_client import (
     CollectorRegistry,
@@ -13,6 +14,7 @@ from prometheus_client import (
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
+    HistogramMetricFamily,
     InfoMetricFamily,
     Metric,
     SummaryMetricFamily,
@@ -22,6 +24,7 @@ from prometheus_client.registry import Collector
 from pointsman import __version__
 from pointsman.discovery.seen import Seen
 from pointsman.discovery.trust import Trust
+from pointsman.dns.counts import BOUNDS, Counts
 
 
 class Metrics:
@@ -78,7 +81,7 @@ class Metrics:
             "pointsman_kernel_failures", "Changes that the kernel refused.", registry=registry
         )
 
-    def count_dns(self, counts: Callable[[], Mapping[str, int]]) -> None:
+    def count_dns(self, counts: Counts) -> None:
         """Export DNS counters, which are plain numbers in the server, at each scrape."""
         self.registry.register(_DnsCollector(counts))
 
@@ -92,16 +95,43 @@ class Metrics:
 
 
 class _DnsCollector(Collector):
-    def __init__(self, counts: Callable[[], Mapping[str, int]]) -> None:
+    def __init__(self, counts: Counts) -> None:
         self._counts = counts
 
     def collect(self) -> Iterator[Metric]:
-        family = CounterMetricFamily(
-            "pointsman_dns_queries", "DNS queries, by outcome.", labels=["outcome"]
+        queries = CounterMetricFamily(
+            "pointsman_dns_queries",
+            "DNS queries, by transport, type and outcome (answered, nodata, nxdomain, refused, "
+            "notimp, formerr, servfail, badvers).",
+            labels=["transport", "type", "outcome"],
         )
-        for outcome, count in self._counts().items():
-            family.add_metric([outcome], count)
-        yield family
+        for labels, cell in sorted(self._counts.queries.items()):
+            queries.add_metric(labels, cell[0])
+        yield queries
+        yield CounterMetricFamily(
+            "pointsman_dns_truncated",
+            "DNS answers that were sent without their records, as they had no room.",
+            value=self._counts.truncated,
+        )
+        yield _by(
+            "pointsman_dns_dropped",
+            "What was not answered, or not in full, by why: no_query (not a query), rate_limited, "
+            "slipped (over the rate limit, and sent truncated).",
+            "why",
+            self._counts.dropped,
+        )
+        durations = HistogramMetricFamily(
+            "pointsman_dns_duration_seconds",
+            "From a query read to its answer sent, of answers known here; those that come together "
+            "share their time.",
+            labels=["transport"],
+        )
+        for transport, found in self._counts.durations.items():
+            ends = [*map(str, BOUNDS), "+Inf"]
+            durations.add_metric(
+                [transport], list(zip(ends, accumulate(found.counts), strict=True)), found.sum
+            )
+        yield durations
 
     def describe(self) -> Iterable[Metric]:
         return ()

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from pointsman.dns.answer import TCP_SIZE, Responder
+from pointsman.dns.answer import Responder
 from pointsman.dns.records import Record
 from pointsman.dns.tcp import TcpListener
 from pointsman.dns.udp import UdpListener
@@ -27,8 +27,8 @@ def dig(*words: str) -> str:
     responder = Responder(Zones(zone))
 
     async def run() -> str:
-        tcp = TcpListener("127.0.0.1", 0, lambda query: responder.answer(query, TCP_SIZE))
-        udp = UdpListener(*tcp.address, responder.answer)
+        tcp = TcpListener("127.0.0.1", 0, responder.tcp)
+        udp = UdpListener(*tcp.address, responder.udp)
         await tcp.start()
         udp.start()
         command = f"dig @{tcp.address[0]} -p {tcp.address[1]} +tries=1 +nostats".split()

@@ -20,7 +20,8 @@ def responder() -> Responder:
 
 
 def said(packet: Packet | bytes) -> Packet | None:
-    answer = responder().answer(bytes(packet))
+    answer = responder().udp(bytes(packet), "127.0.0.1")
+    assert answer is None or isinstance(answer, bytes)
     return None if answer is None else DNS(answer)
 
 

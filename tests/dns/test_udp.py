@@ -7,7 +7,7 @@ from pointsman.dns.udp import UdpListener
 def test_each_packet_has_its_answer() -> None:
     async def test() -> None:
         listener = UdpListener(
-            "127.0.0.1", 0, lambda query: query[::-1] if query != b"no" else None
+            "127.0.0.1", 0, lambda query, _: query[::-1] if query != b"no" else None
         )
         listener.start()
         loop = asyncio.get_running_loop()
@@ -26,7 +26,7 @@ def test_each_packet_has_its_answer() -> None:
 
 def test_a_client_that_has_gone_stops_nothing() -> None:
     async def test() -> None:
-        listener = UdpListener("127.0.0.1", 0, lambda query: query)
+        listener = UdpListener("127.0.0.1", 0, lambda query, _: query)
         listener.start()
         loop = asyncio.get_running_loop()
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as gone:
@@ -43,10 +43,10 @@ def test_a_client_that_has_gone_stops_nothing() -> None:
 
 def test_the_address_is_free_after_closing() -> None:
     async def test() -> None:
-        first = UdpListener("127.0.0.1", 0, lambda query: query)
+        first = UdpListener("127.0.0.1", 0, lambda query, _: query)
         first.start()
         first.close()
-        UdpListener(*first.address, lambda query: query).close()
+        UdpListener(*first.address, lambda query, _: query).close()
 
     asyncio.run(test())
 
@@ -55,7 +55,7 @@ def asked(listen: str, *addresses: str) -> list[bytes]:
     """Return what a listener answers to clients that take answers from where they asked alone."""
 
     async def test() -> list[bytes]:
-        listener = UdpListener(listen, 0, lambda query: query[::-1])
+        listener = UdpListener(listen, 0, lambda query, _: query[::-1])
         listener.start()
         loop = asyncio.get_running_loop()
         found = []
@@ -81,7 +81,7 @@ def test_an_answer_comes_from_the_address_that_was_asked() -> None:
 
 def test_a_client_that_has_gone_stops_nothing_on_all_addresses() -> None:
     async def test() -> None:
-        listener = UdpListener("0.0.0.0", 0, lambda query: query if query != b"no" else None)
+        listener = UdpListener("0.0.0.0", 0, lambda query, _: query if query != b"no" else None)
         listener.start()
         loop = asyncio.get_running_loop()
         port = listener.address[1]

@@ -4,21 +4,21 @@ import pytest
 
 from pointsman.config import Config, DnsConfig, VipConfig
 from pointsman.discovery.errors import Fatal
-from pointsman.dns.answer import Counts
+from pointsman.front import Front
 from pointsman.generation import Generation, zone
 from pointsman.metrics import Metrics
 
 
 def test_each_configuration_has_its_zones_and_goes_on_counting() -> None:
-    counts = Counts(answered=7)
-    made = Generation(Config(dns=DnsConfig(domain="dc1")), ["10.0.0.9"], None, Metrics(), counts)
+    front = Front()
+    made = Generation(Config(dns=DnsConfig(domain="dc1")), ["10.0.0.9"], None, Metrics(), front)
     assert [z.apex for z in made.zones] == [
         "dc1.",
         "l4lb.thisdcos.directory.",
         "thisdcos.directory.",
     ]
     assert not any(z.loaded for z in made.zones)
-    assert made.responder.counts is counts
+    assert made.responder.counts is front.counts
 
 
 def test_a_zone_has_its_nameserver_inside() -> None:
@@ -30,7 +30,7 @@ def test_a_zone_has_its_nameserver_inside() -> None:
 
 
 def served(config: Config, name: str, type_: str = "A") -> tuple[str, ...]:
-    made = Generation(config, ["10.0.0.9"], None, Metrics(), Counts())
+    made = Generation(config, ["10.0.0.9"], None, Metrics(), Front())
     zone = made.zones.of(name)
     found = zone.rrset(name, type_) if zone else None
     return found.data if found else ()

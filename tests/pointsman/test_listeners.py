@@ -4,6 +4,7 @@ import socket
 import pytest
 
 from pointsman.discovery.errors import Fatal
+from pointsman.dns.counts import Counts
 from pointsman.listeners import Listeners
 
 
@@ -31,12 +32,24 @@ async def asked(address: str) -> tuple[bytes, bytes]:
     return over_udp, over_tcp
 
 
-def test_both_transports_answer_and_tell_how_much_they_carry() -> None:
+def echoing() -> Listeners:
+    """Return listeners that answer with the question."""
+    listeners = Listeners(Counts())
+    listeners.answer_with(lambda query, _: query, lambda query, _: query)
+    return listeners
+
+
+def test_both_transports_answer_as_they_are_told_to_at_the_time() -> None:
     async def test() -> None:
-        listeners = Listeners(lambda query, limit: query + str(limit).encode())
+        listeners = Listeners(Counts())
         address = free()
         await listeners.listen([address])
-        assert await asked(address) == (b"qNone", b"q65535")
+        for word in (b"1", b"2"):
+            listeners.answer_with(
+                lambda query, host, word=word: query + host.encode() + word,  # type: ignore[misc]
+                lambda query, host, word=word: query + host.encode() + word,  # type: ignore[misc]
+            )
+            assert await asked(address) == (b"q127.0.0.1" + word,) * 2
         await listeners.close()
 
     asyncio.run(test())
@@ -44,7 +57,7 @@ def test_both_transports_answer_and_tell_how_much_they_carry() -> None:
 
 def test_a_change_of_addresses_keeps_those_that_stay() -> None:
     async def test() -> None:
-        listeners = Listeners(lambda query, _: query)
+        listeners = echoing()
         one, two = free(), free()
         await listeners.listen([one])
         reader, writer = await asyncio.open_connection(*one.split(":"))
@@ -64,7 +77,7 @@ def test_a_change_of_addresses_keeps_those_that_stay() -> None:
 
 def test_an_address_that_is_taken_changes_nothing() -> None:
     async def test() -> None:
-        listeners = Listeners(lambda query, _: query)
+        listeners = echoing()
         one, two = free(), free()
         await listeners.listen([one])
         with socket.create_server(("127.0.0.1", 0)) as holder:

@@ -3,13 +3,14 @@ from collections import Counter
 
 from pointsman.discovery.seen import Seen
 from pointsman.discovery.trust import Trust, remember
+from pointsman.dns.counts import Counts
 from pointsman.metrics import Metrics
 from pointsman.testing import cluster
 
 
 def test_every_metric_is_ours_and_named_by_the_conventions() -> None:
     metrics = Metrics()
-    metrics.count_dns(lambda: {"answered": 3})
+    metrics.count_dns(Counts())
     seen = Seen(readings=Counter(stream=1), events=Counter(TaskAdded=2))
     metrics.count_discovery(lambda: (seen, Trust()))
     text = metrics.text().decode()
@@ -23,12 +24,26 @@ def test_every_metric_is_ours_and_named_by_the_conventions() -> None:
 
 
 def test_dns_is_counted_where_it_is_answered() -> None:
-    counts = {"answered": 3}
+    counts = Counts()
     metrics = Metrics()
-    metrics.count_dns(lambda: counts)
-    assert 'pointsman_dns_queries_total{outcome="answered"} 3.0' in metrics.text().decode()
-    counts["answered"] = 4
-    assert 'pointsman_dns_queries_total{outcome="answered"} 4.0' in metrics.text().decode()
+    metrics.count_dns(counts)
+    counts.cell("udp", 28, "answered")[0] += 3
+    counts.cell("tcp", 64_999, "refused")[0] += 1
+    counts.dropped["no_query"] += 2
+    counts.durations["udp"].observe(3e-5, 4)
+    counts.durations["udp"].observe(7.0)
+    text = metrics.text().decode()
+    for line in (
+        'pointsman_dns_queries_total{outcome="answered",transport="udp",type="AAAA"} 3.0',
+        'pointsman_dns_queries_total{outcome="refused",transport="tcp",type="other"} 1.0',
+        'pointsman_dns_dropped_total{why="no_query"} 2.0',
+        'pointsman_dns_duration_seconds_bucket{le="2e-05",transport="udp"} 0.0',
+        'pointsman_dns_duration_seconds_bucket{le="5e-05",transport="udp"} 4.0',
+        'pointsman_dns_duration_seconds_bucket{le="1.0",transport="udp"} 4.0',
+        'pointsman_dns_duration_seconds_count{transport="udp"} 5.0',
+        'pointsman_dns_duration_seconds_sum{transport="udp"} 7.00012',
+    ):
+        assert line in text
 
 
 def test_how_the_cluster_is_followed_is_told() -> None:

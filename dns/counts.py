@@ -1,0 +1,55 @@
+"""What the DNS server counts: plain numbers, so that counting costs the answers next to nothing."""
+
+from bisect import bisect_left
+from collections import Counter
+
+from pointsman.dns import wire
+
+BOUNDS = (5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 1.0)
+"""Seconds: the upper ends of a histogram's buckets, but for the last, which has none."""
+
+SHOWN = wire.NAMES | {
+    5: "CNAME",
+    15: "MX",
+    wire.ANY: "ANY",
+    wire.AXFR: "AXFR",
+    wire.IXFR: "IXFR",
+    64: "SVCB",
+    65: "HTTPS",
+}
+"""Types that are counted by name; all others together, so that a client can't make up series."""
+
+
+class Durations:
+    """A histogram of seconds."""
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(BOUNDS) + 1)
+        self.sum = 0.0
+
+    def observe(self, seconds: float, times: int = 1) -> None:
+        """Add as many observations of one length."""
+        self.counts[bisect_left(BOUNDS, seconds)] += times
+        self.sum += seconds * times
+
+
+class Counts:
+    """Counters of one process; they go on over a reload."""
+
+    def __init__(self) -> None:
+        self.queries: dict[tuple[str, str, str], list[int]] = {}
+        """How many, by transport, type and outcome: each a list of one number, to be added to."""
+        self.truncated = 0
+        """Answers that were sent without their records, as they had no room."""
+        self.dropped: Counter[str] = Counter()
+        """What was not answered, or not in full, by why."""
+        self.durations = {"udp": Durations(), "tcp": Durations()}
+        """From a query read to its answer handed over, by transport; of answers known here."""
+
+    def cell(self, transport: str, type_: int, outcome: str) -> list[int]:
+        """Return the place to count at, which is always the same for the same words."""
+        return self.queries.setdefault((transport, SHOWN.get(type_, "other"), outcome), [0])
+
+    def total(self, outcome: str = "") -> int:
+        """Return how many queries there were, of all types, with one outcome or any."""
+        return sum(cell[0] for key, cell in self.queries.items() if outcome in ("", key[2]))

@@ -1,0 +1,61 @@
+"""The DNS side of the process: what outlives one configuration, and the answers of the next."""
+
+import os
+import re
+import time
+from pathlib import Path
+
+from pointsman.config import DnsConfig
+from pointsman.discovery.errors import Fatal
+from pointsman.dns.answer import Responder, Settings
+from pointsman.dns.cookies import Cookies
+from pointsman.dns.counts import Counts
+from pointsman.dns.limit import Limiter
+from pointsman.dns.zone import Zones
+from pointsman.listeners import Answering, Listeners
+from pointsman.query_log import logged
+
+
+class Front:
+    """Listeners, counters and secrets; the responder in use is replaced whole."""
+
+    def __init__(self) -> None:
+        self.counts = Counts()
+        self.listeners = Listeners(self.counts)
+        self._secret = os.urandom(16)
+
+    def responder(self, config: DnsConfig, zones: Zones) -> Responder:
+        """Return who answers by a configuration.
+
+        Raises Fatal, which names the key, when a file of it can't be used.
+        """
+        limit = config.rate_limit
+        return Responder(
+            zones,
+            self.counts,
+            Settings(config.udp_size, config.nsid, config.version),
+            cookies=Cookies(secret(config.cookie_secret_file) or self._secret, time.time),
+            limiter=Limiter(limit, time.monotonic) if limit.per_second else None,
+        )
+
+    def answer_with(self, responder: Responder, config: DnsConfig) -> None:
+        """Have this one answer from the next query on."""
+        udp: Answering = responder.udp
+        tcp: Answering = responder.tcp
+        if config.query_log:
+            udp = logged(udp, config.query_log, "udp")
+            tcp = logged(tcp, config.query_log, "tcp")
+        self.listeners.answer_with(udp, tcp)
+
+
+def secret(file: str) -> bytes:
+    """Return the secret in a file of 32 hex digits, "" for no file; raises Fatal."""
+    if not file:
+        return b""
+    try:
+        text = Path(file).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Fatal(f"dns.cookie_secret_file: {file}: {error}") from error
+    if not re.fullmatch("[0-9A-Fa-f]{32}", text):
+        raise Fatal(f"dns.cookie_secret_file: {file}: is not 32 hex digits")
+    return bytes.fromhex(text)
