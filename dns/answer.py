@@ -1,44 +1,32 @@
 """Query bytes in, answer bytes out: an authoritative server without its sockets.
 
-What is asked again just so is found by the bytes of its query, and sent with its own id; what is
-asked in other words (another case, another size) by the bytes of its question; the rest is worked
-out by the rules. Both are learnt for names of the zones alone, and a change in a zone forgets the
-answers of the names it touched. This is the one seam between the zones and whatever carries the
-packets.
+What was asked before just so is found in the `Table`; of the rest what is plain is answered with
+little ado, and all else is worked out by the rules.
 """
 
-from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable
 
 import msgspec
 
-from pointsman.dns import chaos, message, wire
+from pointsman.dns import chaos, compile, message, wire  # noqa: A004 # is a fine name for it
 from pointsman.dns.cookies import Cookies
 from pointsman.dns.counts import Counts
 from pointsman.dns.limit import DROP, SEND, Limiter
-from pointsman.dns.message import Ready
-from pointsman.dns.query import PLAIN_SIZE, TCP_SIZE, Answer, Handler, Later, Query, read
+from pointsman.dns.message import EMPTY, Parts, Ready
+from pointsman.dns.query import PLAIN_SIZE, TCP_SIZE, Answer, Handler, Later, Query, name_end, read
+from pointsman.dns.table import Table
 from pointsman.dns.zone import Mirror, Rrset, Zone, Zones
 
 UDP_SIZE = 1232
 """What we send at most over UDP, and say so: no fragments on any path (DNS flag day 2020)."""
 
-MOST_LEARNT = 65_536
-"""Queries, as they come, whose answers are kept whole."""
-
-MOST_WAYS = 8
-"""Ways to ask the same question that are learnt."""
-
 MOST_FREE = 65_536
+"""Clients of which it is remembered that they have no limit."""
 
 _ONE_QUESTION = b"\0\1\0\0\0\0"
-_OWNER = wire.pointer(12)  # the question's name stands right behind the header
-_CODES = {
-    wire.NOTIMP: "notimp",
-    wire.FORMERR: "formerr",
-    wire.REFUSED: "refused",
-    wire.SERVFAIL: "servfail",
-}
+_IN = wire.IN.to_bytes(2)
+_TRANSFERS = (wire.IXFR, wire.AXFR, wire.MAILB, wire.MAILA)
+_CODES = {wire.NOTIMP: "notimp", wire.FORMERR: "formerr"}
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -78,21 +66,14 @@ class Responder:
         self._elsewhere = elsewhere
         self._flags = wire.QR | (wire.RA if elsewhere else 0)
         self._plain_opt = {d: message.opt(settings.udp_size, d) for d in (0, 0x80)}
-        self._udp: dict[bytes, tuple[Iterator[bytes], list[int]]] = {}
-        """By a query without its id: its answers in turn without theirs, and where to count."""
-        self._tcp: dict[bytes, tuple[Iterator[bytes], list[int]]] = {}
-        self._ready: dict[bytes, Ready] = {}
-        """By the question in small letters; as many as names and types of the zones at most."""
-        self._nodata: dict[bytes, Ready] = {}
-        """The same for names without records of a type; holds the SOA, so a new serial ends all."""
-        self._dependents: defaultdict[str, set[str]] = defaultdict(set)
-        """By the name of a target: the names whose answers carry its addresses."""
+        self._table = Table()
+        self._denials = compile.Denials()
         self._free: set[str] = set()
         """Clients that have no limit."""
 
     def udp(self, data: bytes, host: str) -> Answer:
         """Return the answer to a packet from an address."""
-        found = self._udp.get(data[2:])
+        found = self._table.udp.get(data[2:])
         if found is not None and host in self._free:
             bodies, cell = found
             cell[0] += 1
@@ -104,7 +85,7 @@ class Responder:
 
     def tcp(self, data: bytes, host: str) -> Answer:
         """Return the answer to a message on a connection."""
-        found = self._tcp.get(data[2:])
+        found = self._table.tcp.get(data[2:])
         if found is not None:
             bodies, cell = found
             cell[0] += 1
@@ -113,35 +94,7 @@ class Responder:
 
     def invalidate(self, names: Iterable[str]) -> None:
         """Forget the answers of names that a change in a zone touched."""
-        for ready in self._nodata.values():
-            self._unlearn(ready)
-        self._nodata.clear()
-        if not self._ready:
-            return
-        for name in names:
-            self._forget(name)
-            for dependent in self._dependents.pop(name, ()):
-                self._forget(dependent)
-
-    def _forget(self, name: str) -> None:
-        start = wire.name(name)
-        for number in (*wire.NAMES, wire.ANY):
-            key = start + number.to_bytes(2) + wire.IN.to_bytes(2)
-            ready = self._ready.pop(key, None)
-            if ready is None:
-                continue
-            self._unlearn(ready)
-            for target in ready.targets:
-                dependents = self._dependents.get(target, set())
-                dependents.discard(name)
-                if not dependents:
-                    self._dependents.pop(target, None)
-
-    def _unlearn(self, ready: Ready) -> None:
-        for way in ready.learnt:
-            self._udp.pop(way, None)
-            self._tcp.pop(way, None)
-        ready.learnt.clear()
+        self._table.invalidate(names)
 
     # Limits.
 
@@ -177,44 +130,52 @@ class Responder:
 
     def _answered(self, data: bytes, host: str, *, tcp: bool) -> tuple[Answer, bool]:
         """Return the answer, and whether the client has shown that its address is its own."""
-        end = data.find(b"\0", 12) + 5
-        # One question of opcode QUERY, no other flag than RD. Making type and class small as well
-        # joins only types that no zone holds (65 and 97, for instance).
-        if data[4:10] == _ONE_QUESTION and not data[2] & 0xFE and len(data) >= end > 4:
-            question = data[12:end]
-            key = question.lower()
-            ready = self._ready.get(key) or self._nodata.get(key)
-            if ready is not None:
-                size, opt = PLAIN_SIZE, b""
-                plain = not data[10:12].strip(b"\0") and len(data) == end
-                if not plain and data[10:12] == b"\0\1" and _is_plain_opt(data[end:]):
-                    size = max(PLAIN_SIZE, int.from_bytes(data[end + 3 : end + 5]))
-                    opt = self._plain_opt[data[end + 7] & 0x80]
-                    plain = True
-                if plain:
-                    ready.cells[tcp][0] += 1
-                    most = TCP_SIZE if tcp else min(size, self._settings.udp_size)
-                    flags = self._flags | wire.AA | (data[2] << 8 & wire.RD)
-                    parts = (question, flags, ready, opt, most)
-                    learnable = question == key and len(ready.learnt) < MOST_WAYS
-                    bodies = self._learnt(data[2:], parts, tcp=tcp) if learnable else None
-                    body = next(bodies) if bodies else message.body(*parts)
-                    if body[0] & 0x02:
-                        self.counts.truncated += 1
-                    return data[:2] + body, False
-        return self._worked_out(data, host, tcp=tcp)
+        answer = self._table.other_case(data, tcp=tcp) or self._plain(data, tcp=tcp)
+        return (answer, False) if answer else self._worked_out(data, host, tcp=tcp)
 
-    def _learnt(
-        self, way: bytes, parts: tuple[bytes, int, Ready, bytes, int], *, tcp: bool
-    ) -> Iterator[bytes] | None:
-        """Keep the whole answers to a query and return them; None where there is no room."""
-        known = self._tcp if tcp else self._udp
-        bodies = message.bodies(*parts) if len(known) < MOST_LEARNT else None
-        if bodies is not None:
-            ready = parts[2]
-            known[way] = bodies, ready.cells[tcp]
-            ready.learnt.append(way)
-        return bodies
+    def _plain(self, data: bytes, *, tcp: bool) -> bytes | None:
+        """Answer what is asked as nearly all ask: one question, no EDNS option, a known name.
+
+        A name that isn't there is known, too.
+        """
+        end = data.find(b"\0", 12) + 5
+        # Opcode QUERY, no other flag than RD.
+        if data[4:10] != _ONE_QUESTION or data[2] & 0xFE or not 4 < end <= len(data):
+            return None
+        size, opt = PLAIN_SIZE, b""
+        if data[10:12] == b"\0\1" and _is_plain_opt(data[end:]):
+            size = max(PLAIN_SIZE, int.from_bytes(data[end + 3 : end + 5]))
+            opt = self._plain_opt[data[end + 7] & 0x80]
+        elif data[10:12] != b"\0\0" or len(data) != end:
+            return None
+        question = data[12:end]
+        # Making type and class small as well joins only types that no zone holds (65 and 97).
+        key = question.lower()
+        most = TCP_SIZE if tcp else min(size, self._settings.udp_size)
+        flags = self._flags | wire.AA | (data[2] << 8 & wire.RD)
+        ready = self._table.ready(key)
+        if ready is None:
+            return self._denied(data[:2], key, Parts(question, flags, EMPTY, opt, most), tcp=tcp)
+        parts = Parts(question, flags, ready, opt, most)
+        bodies = self._table.learn(data, end, parts, tcp=tcp)
+        message.cell(parts, tcp=tcp)[0] += 1
+        return data[:2] + (next(bodies) if bodies else message.body(parts))
+
+    def _denied(self, id_: bytes, key: bytes, parts: Parts, *, tcp: bool) -> bytes | None:
+        """Say that a name is not there; None for one that is, or that takes more than a look."""
+        end = name_end(key, 0, pointers=False)
+        if end != len(key) - 4 or end > 255 or key[-2:] != _IN:
+            return None
+        name = wire.text(key[:end])
+        zone = self.zones.of(name)
+        type_ = int.from_bytes(key[-4:-2])
+        if zone is None or not zone.loaded or type_ in _TRANSFERS or zone.has(name):
+            return None
+        self.counts.cell("tcp" if tcp else "udp", type_, "nxdomain")[0] += 1
+        soa = self._denials.record(zone, end)
+        counts = 1, 0, 1, 1 if parts.opt else 0
+        head = message.HEAD.pack(parts.flags | wire.NXDOMAIN, *counts)
+        return id_ + head + parts.question + soa + parts.opt
 
     def _worked_out(self, data: bytes, host: str, *, tcp: bool) -> tuple[Answer, bool]:
         """Answer by the rules."""
@@ -256,16 +217,18 @@ class Responder:
         zone = self.zones.of(query.name)
         if zone is None and self._elsewhere is not None and query.class_ == wire.IN:
             return self._elsewhere(query)
-        transfers = (wire.IXFR, wire.AXFR, wire.MAILB, wire.MAILA)
-        if zone is None or query.class_ != wire.IN or query.type in transfers:
+        if zone is None or query.class_ != wire.IN or query.type in _TRANSFERS:
             return self._coded(query, flags | wire.REFUSED, "refused")
         if not zone.loaded:
             return self._coded(query, flags | wire.SERVFAIL, "servfail")
-        code, ready = self._looked_up(zone, query)
-        answer = message.assembled(query, flags | wire.AA | code, ready)
-        if answer[2] & 0x02:
-            self.counts.truncated += 1
-        return answer
+        ready = self._looked_up(zone, query)
+        if ready is None:
+            self._count(query, "nxdomain")
+            ready = Ready([], [self._denials.record(zone, len(query.question) - 4)], [])
+            return message.assembled(query, flags | wire.AA | wire.NXDOMAIN, ready)
+        parts = Parts(query.question, flags | wire.AA, ready, query.opt, query.most)
+        message.cell(parts, tcp=query.tcp)[0] += 1
+        return query.data[:2] + message.body(parts)
 
     def _coded(self, query: Query, flags: int, outcome: str) -> bytes:
         """Answer with a code alone."""
@@ -275,73 +238,38 @@ class Responder:
     def _count(self, query: Query, outcome: str) -> None:
         self.counts.cell("tcp" if query.tcp else "udp", query.type, outcome)[0] += 1
 
-    def _cells(self, query: Query, outcome: str) -> tuple[list[int], list[int]]:
-        cell = self.counts.cell
-        return cell("udp", query.type, outcome), cell("tcp", query.type, outcome)
-
-    def _looked_up(self, zone: Zone | Mirror, query: Query) -> tuple[int, Ready]:
+    def _looked_up(self, zone: Zone | Mirror, query: Query) -> Ready | None:
+        """Return the answer about a name, None for one that is not there."""
         key = query.question.lower()
-        ready = self._ready.get(key) or self._nodata.get(key)
+        ready = self._table.ready(key)
         if ready is not None:  # and only something else is unusual
-            ready.cells[query.tcp][0] += 1
-            return wire.ANSWERED, ready
+            return ready
         type_ = wire.NAMES.get(query.type)
         if query.type == wire.ANY:
             # One rrset of the name is enough of an answer (RFC 8482 section 4.1).
             type_ = next(iter(zone.types(query.name)), None)
         found = zone.rrset(query.name, type_) if type_ else None
-        if found:
-            ready = self._ready[key] = self._compiled(zone, found, query)
-            ready.cells[query.tcp][0] += 1
-            return wire.ANSWERED, ready
-        soa = zone.rrset(zone.apex, "SOA")
-        assert soa is not None
-        # How long "no" may be remembered is the lesser of both (RFC 2308 section 5).
-        ttl = min(soa.ttl, zone.soa.minimum)
-        owner = wire.pointer(12 + len(query.question) - 4 - len(wire.name(zone.apex)))
-        start = wire.record(owner, "SOA", ttl, wire.data("SOA", soa.data[0]))
-        if zone.has(query.name):
-            cells = self._cells(query, "nodata")
-            ready = Ready([], [start], [], (), cells)
-            cells[query.tcp][0] += 1
-            if type_:
-                self._nodata[key] = ready
-            return wire.ANSWERED, ready
-        self._count(query, "nxdomain")
-        return wire.NXDOMAIN, Ready([], [start], [])
+        if found is None and not zone.has(query.name):
+            return None
+        ready = self._compiled(zone, found, query)
+        if type_:
+            self._table.keep(key, query.name, ready)
+        return ready
 
-    def _compiled(self, zone: Zone | Mirror, found: Rrset, query: Query) -> Ready:
-        answers = [
-            wire.record(_OWNER, found.type, found.ttl, wire.data(found.type, data))
-            for data in found.data
-        ]
-        cells = self._cells(query, "answered")
-        position = {"SRV": 3, "NS": 0}.get(found.type)
-        if position is None:
-            return Ready(answers, [], [], (), cells)
-        targets = tuple(dict.fromkeys(data.split()[position] for data in found.data))
-        apex = wire.pointer(12 + len(query.question) - 4 - len(wire.name(zone.apex)))
-        additional = []
-        for target in targets:
-            self._dependents[target].add(found.name)
-            additional += _addresses(zone, target, apex)
-        return Ready(answers, [], additional, targets, cells)
+    def _compiled(self, zone: Zone | Mirror, found: Rrset | None, query: Query) -> Ready:
+        cell, length = self.counts.cell, len(query.question) - 4
+        truncated = cell("udp", query.type, "truncated")
+
+        def cells(outcome: str) -> message.Cells:
+            return cell("udp", query.type, outcome), cell("tcp", query.type, outcome), truncated
+
+        if found is None:
+            return Ready([], [self._denials.record(zone, length)], [], (), cells("nodata"))
+        targets = compile.targets(found)
+        additional = compile.addresses(zone, targets, length)
+        return Ready(compile.records(found), [], additional, targets, cells("answered"))
 
 
 def _is_plain_opt(rest: bytes) -> bool:
     """Tell whether this is one OPT record of version 0 without options."""
     return len(rest) == 11 and rest[:3] == b"\0\0\x29" and rest[6] == 0 == rest[9] == rest[10]
-
-
-def _addresses(zone: Zone | Mirror, target: str, apex: bytes) -> list[bytes]:
-    """Return the address records of a target in the zone, its name ending in a pointer."""
-    if not target.endswith(f".{zone.apex}"):
-        return []
-    owner = wire.name(target.removesuffix(zone.apex))[:-1] + apex
-    found = (zone.rrset(target, type_) for type_ in ("A", "AAAA"))
-    return [
-        wire.record(owner, rrset.type, rrset.ttl, wire.data(rrset.type, data))
-        for rrset in found
-        if rrset
-        for data in rrset.data
-    ]

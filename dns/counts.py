@@ -39,8 +39,6 @@ class Counts:
     def __init__(self) -> None:
         self.queries: dict[tuple[str, str, str], list[int]] = {}
         """How many, by transport, type and outcome: each a list of one number, to be added to."""
-        self.truncated = 0
-        """Answers that were sent without their records, as they had no room."""
         self.dropped: Counter[str] = Counter()
         """What was not answered, or not in full, by why."""
         self.durations = {"udp": Durations(), "tcp": Durations()}

@@ -73,30 +73,16 @@ def read(data: bytes, client: str = "", *, tcp: bool = False) -> Query | int:
         return wire.NOTIMP
     if questions != 1 or answers or flags & wire.TC:
         return wire.FORMERR
-    labels = []
-    at = 12
-    while True:
-        if at >= len(data):
-            return wire.FORMERR
-        length = data[at]
-        if not length:
-            break
-        label = data[at + 1 : at + 1 + length]
-        if length > 63 or len(label) < length:  # a pointer, or cut short
-            return wire.FORMERR
-        # A dot inside a label must not read as a border between labels (RFC 1035 section 5.1).
-        labels.append(label.lower().decode("latin-1").replace(".", "\\046"))
-        at += 1 + length
-    end = at + 5
-    if len(data) < end or end - 12 - 4 > 255:
+    end = name_end(data, 12, pointers=False)
+    if not end or len(data) < end + 4 or end - 12 > 255:
         return wire.FORMERR
-    type_, class_ = struct.unpack_from("!HH", data, at + 1)
+    type_, class_ = struct.unpack_from("!HH", data, end)
     if authority and type_ != wire.IXFR:
         return wire.FORMERR
-    name = "".join(f"{label}." for label in labels) or "."
-    query = Query(data, flags, data[12:end], name, type_, class_, client=client, tcp=tcp)
+    name = wire.text(data[12:end].lower())
+    query = Query(data, flags, data[12 : end + 4], name, type_, class_, client=client, tcp=tcp)
     if authority or additional:
-        return _with_records(query, end, authority, additional)
+        return _with_records(query, end + 4, authority, additional)
     return query
 
 
@@ -147,14 +133,17 @@ def _with_options(query: Query, rdata: bytes) -> bool:
     return True
 
 
-def name_end(data: bytes, at: int) -> int:
-    """Return where a name that begins here ends, 0 when it does not; follows no pointer."""
+def name_end(data: bytes, at: int, *, pointers: bool = True) -> int:
+    """Return where a name that begins here ends, 0 when it does not; follows no pointer.
+
+    ``pointers`` says whether it may end in one.
+    """
     while at < len(data):
         length = data[at]
         if not length:
             return at + 1
         if length >= 0xC0:
-            return at + 2 if at + 2 <= len(data) else 0
+            return at + 2 if pointers and at + 2 <= len(data) else 0
         if length > 63:
             return 0
         at += 1 + length

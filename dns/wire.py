@@ -51,6 +51,21 @@ def name(text: str) -> bytes:
     return bytes(wire) + b"\0"
 
 
+def text(name: bytes) -> str:
+    """Return the text of a whole name of bytes that has no pointers.
+
+    A dot inside a label must not read as a border between labels (RFC 1035 section 5.1).
+    """
+    labels = []
+    at = 0
+    while length := name[at]:
+        labels.append(name[at + 1 : at + 1 + length])
+        at += 1 + length
+    if b"." in b"".join(labels):
+        labels = [label.replace(b".", b"\\046") for label in labels]
+    return b".".join(labels).decode("latin-1") + "."
+
+
 @lru_cache(maxsize=65_536)
 def data(type_: str, text: str) -> bytes:
     """Return the data of a record from its text in a zone file."""

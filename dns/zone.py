@@ -175,6 +175,11 @@ class Mirror:
         return self.zone.loaded
 
     @property
+    def serial(self) -> int:
+        """That of the zone."""
+        return self.zone.serial
+
+    @property
     def soa(self) -> Soa:
         """That of the zone, renamed."""
         soa = self.zone.soa

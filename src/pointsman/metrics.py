@@ -101,18 +101,13 @@ class _DnsCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         queries = CounterMetricFamily(
             "pointsman_dns_queries",
-            "DNS queries, by transport, type and outcome (answered, nodata, nxdomain, refused, "
-            "notimp, formerr, servfail, badvers).",
+            "DNS queries, by transport, type and outcome (answered, truncated, nodata, nxdomain, "
+            "refused, notimp, formerr, servfail, badvers).",
             labels=["transport", "type", "outcome"],
         )
         for labels, cell in sorted(self._counts.queries.items()):
             queries.add_metric(labels, cell[0])
         yield queries
-        yield CounterMetricFamily(
-            "pointsman_dns_truncated",
-            "DNS answers that were sent without their records, as they had no room.",
-            value=self._counts.truncated,
-        )
         yield _by(
             "pointsman_dns_dropped",
             "What was not answered, or not in full, by why: no_query (not a query), rate_limited, "

@@ -1,0 +1,60 @@
+"""From the rrsets of a zone to the bytes of answers."""
+
+from pointsman.dns import wire
+from pointsman.dns.zone import Mirror, Rrset, Zone
+
+_OWNER = wire.pointer(12)  # the question's name stands right behind the header
+_TARGET = {"SRV": 3, "NS": 0}
+"""By type: where in the data the name stands whose addresses are sent along (RFC 2782)."""
+
+
+def records(found: Rrset) -> list[bytes]:
+    """Return the records of an rrset that was asked for."""
+    return [
+        wire.record(_OWNER, found.type, found.ttl, wire.data(found.type, data))
+        for data in found.data
+    ]
+
+
+def targets(found: Rrset) -> tuple[str, ...]:
+    """Return the names whose addresses an answer carries as well."""
+    position = _TARGET.get(found.type)
+    if position is None:
+        return ()
+    return tuple(dict.fromkeys(data.split()[position] for data in found.data))
+
+
+def addresses(zone: Zone | Mirror, names: tuple[str, ...], name_length: int) -> list[bytes]:
+    """Return the address records of names in the zone, each name ending in a pointer.
+
+    ``name_length`` is that of the name in the question, of whose end the pointers make use.
+    """
+    apex = wire.pointer(12 + name_length - len(wire.name(zone.apex)))
+    return [
+        wire.record(wire.name(name.removesuffix(zone.apex))[:-1] + apex, type_, rrset.ttl, data)
+        for name in names
+        if name.endswith(f".{zone.apex}")
+        for type_ in ("A", "AAAA")
+        if (rrset := zone.rrset(name, type_))
+        for data in (wire.data(type_, text) for text in rrset.data)
+    ]
+
+
+class Denials:
+    """The start of each zone, as "no" is said with it (RFC 2308), made once for each serial."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, tuple[int, int, bytes]] = {}
+
+    def record(self, zone: Zone | Mirror, name_length: int) -> bytes:
+        """Return the SOA record, its owner a pointer to the end of the name in the question."""
+        serial, apex_length, rest = self._made.get(zone.apex, (-1, 0, b""))
+        if serial != zone.serial:
+            soa = zone.rrset(zone.apex, "SOA")
+            assert soa is not None
+            # How long "no" may be remembered is the lesser of both (RFC 2308 section 5).
+            ttl = min(soa.ttl, zone.soa.minimum)
+            apex_length = len(wire.name(zone.apex))
+            rest = wire.record(b"", "SOA", ttl, wire.data("SOA", soa.data[0]))
+            self._made[zone.apex] = zone.serial, apex_length, rest
+        return wire.pointer(12 + name_length - apex_length) + rest
