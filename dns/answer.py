@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterable
 
 import msgspec
 
-from pointsman.dns import chaos, compile, message, wire  # noqa: A004 # is a fine name for it
+from pointsman.dns import chaos, message, rendering, wire
 from pointsman.dns.cookies import Cookies
 from pointsman.dns.counts import Counts
 from pointsman.dns.limit import DROP, SEND, Limiter
@@ -67,7 +67,7 @@ class Responder:
         self._flags = wire.QR | (wire.RA if elsewhere else 0)
         self._plain_opt = {d: message.opt(settings.udp_size, d) for d in (0, 0x80)}
         self._table = Table()
-        self._denials = compile.Denials()
+        self._denials = rendering.Denials()
         self._free: set[str] = set()
         """Clients that have no limit."""
 
@@ -265,9 +265,9 @@ class Responder:
 
         if found is None:
             return Ready([], [self._denials.record(zone, length)], [], (), cells("nodata"))
-        targets = compile.targets(found)
-        additional = compile.addresses(zone, targets, length)
-        return Ready(compile.records(found), [], additional, targets, cells("answered"))
+        targets = rendering.targets(found)
+        additional = rendering.addresses(zone, targets, length)
+        return Ready(rendering.records(found), [], additional, targets, cells("answered"))
 
 
 def _is_plain_opt(rest: bytes) -> bool:

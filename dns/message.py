@@ -3,7 +3,7 @@
 import random
 import struct
 from collections.abc import Iterable, Iterator
-from itertools import repeat
+from itertools import cycle, repeat
 from typing import NamedTuple, TypeAlias
 
 from pointsman.dns import wire
@@ -11,6 +11,9 @@ from pointsman.dns.query import Query, name_end
 
 HEAD = struct.Struct("!HHHHH")
 """A header behind its id: flags, and how many records each section has."""
+
+_MOST_READY = 2_048
+"""Octets of an answer in all its turns, up to which these are put together at once."""
 
 Cells: TypeAlias = tuple[list[int], list[int], list[int]]
 """Where an answer is counted: over UDP, over TCP, and without its records."""
@@ -119,9 +122,12 @@ def bodies(parts: Parts, most: int) -> Iterator[bytes] | None:
     if found is None or len(parts.ready.starts) == 1:
         first = body(parts)
         return repeat(first) if len(first) <= most else None
-    if sum(map(len, found)) + parts.ready.total > most:
+    size = sum(map(len, found)) + parts.ready.total
+    if size > most:
         return None
-    return _turns(parts.ready, *found)
+    turns = _turns(parts.ready, *found)
+    count = len(parts.ready.starts)
+    return cycle([next(turns) for _ in range(count)]) if size * count <= _MOST_READY else turns
 
 
 def _turns(ready: Ready, head: bytes, tail: bytes) -> Iterator[bytes]:

@@ -9,23 +9,24 @@ from time import perf_counter
 from typing import Any, TypeAlias
 
 from pointsman.dns.counts import Durations
-from pointsman.dns.listening import bound
+from pointsman.dns.endpoints import ANY
+from pointsman.dns.listening import Bind, bound, widen
 from pointsman.dns.query import Answer, Later
 
 BATCH = 64
 """Packets answered in one turn of the event loop, so that a flood leaves room for the rest."""
 
-MOST = 65_535
-"""Octets of a packet."""
+MOST = 4_096
+"""Octets of a packet that are read; no query has more."""
 
 IP_PKTINFO = 8
 """Of Linux (ip(7)); Python 3.11 has no name for it."""
 
-ANY = {
-    "0.0.0.0": (socket.IPPROTO_IP, IP_PKTINFO, 1),
-    "::": (socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1),
+ASKED = {
+    socket.AF_INET: (socket.IPPROTO_IP, IP_PKTINFO, 1),
+    socket.AF_INET6: (socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1),
 }
-"""By address of all interfaces: the option that tells which of them was asked."""
+"""The option that tells which of all addresses was asked."""
 
 ROOM = socket.CMSG_SPACE(20)
 """Octets of what tells that: 12 for IPv4, 20 for IPv6."""
@@ -46,6 +47,8 @@ class UdpListener:
         port: int,
         answer: Callable[[bytes, str], Answer],
         durations: Durations | None = None,
+        *,
+        bind: Bind = bound,
     ) -> None:
         """Bind at once; raises Fatal, which says what to do, when it can't be had.
 
@@ -53,14 +56,14 @@ class UdpListener:
         """
         self.answer = answer
         self._durations = durations or Durations()
-        self._socket = bound(socket.SOCK_DGRAM, address, port)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        self._socket = bind(socket.SOCK_DGRAM, address, port)
+        widen(self._socket, RECEIVE_BUFFER)
         self.address: tuple[str, int] = self._socket.getsockname()[:2]
         self._loop: asyncio.AbstractEventLoop | None = None
         self._turn = self._turn_one
         self._later: set[asyncio.Task[None]] = set()
-        if address in ANY:
-            self._socket.setsockopt(*ANY[address])
+        if address in ANY.values():
+            self._socket.setsockopt(*ASKED[self._socket.family])
             self._turn = self._turn_any
 
     def start(self) -> None:
@@ -69,9 +72,10 @@ class UdpListener:
         self._loop.add_reader(self._socket, self._ready)
 
     def close(self) -> None:
-        """Stop answering and give the address back."""
+        """Stop answering and give the address back; what has come before has its answer."""
         if self._loop is not None:
             self._loop.remove_reader(self._socket)
+            self._ready()
         for task in self._later:
             task.cancel()
         self._socket.close()
@@ -88,17 +92,15 @@ class UdpListener:
         for number in range(BATCH):
             try:
                 query, client = receive(MOST)
-            except (BlockingIOError, InterruptedError):
-                return number
-            except OSError:  # an ICMP error for an answer sent before
-                continue
-            answer = answered(query, client[0])
-            if isinstance(answer, bytes):
-                # A client that can't be reached, or a full buffer: it asks again.
-                with suppress(OSError):
+                answer = answered(query, client[0])
+                if isinstance(answer, bytes):
                     send(answer, client)
-            elif answer is not None:
-                self._send_later(answer, client, ())
+                elif answer is not None:
+                    self._send_later(answer, client, ())
+            except BlockingIOError:  # nothing more to read, or no room for the answer
+                return number
+            except OSError:  # a client that can't be reached, perhaps one answered before
+                continue
         return BATCH
 
     def _turn_any(self) -> int:
@@ -106,16 +108,15 @@ class UdpListener:
         for number in range(BATCH):
             try:
                 query, asked, _, client = self._socket.recvmsg(MOST, ROOM)
-            except (BlockingIOError, InterruptedError):
+                answer = self.answer(query, client[0])
+                if isinstance(answer, bytes):
+                    self._socket.sendmsg([answer], _from(asked), 0, client)
+                elif answer is not None:
+                    self._send_later(answer, client, _from(asked))
+            except BlockingIOError:
                 return number
             except OSError:
                 continue
-            answer = self.answer(query, client[0])
-            if isinstance(answer, bytes):
-                with suppress(OSError):
-                    self._socket.sendmsg([answer], _from(asked), 0, client)
-            elif answer is not None:
-                self._send_later(answer, client, _from(asked))
         return BATCH
 
     def _send_later(self, answers: Later, client: Any, control: Sequence[Control]) -> None:
