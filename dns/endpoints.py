@@ -65,7 +65,7 @@ def endpoints(entries: Iterable[Entry], addresses: Iterable[Address]) -> tuple[E
     """Return what to bind now, each once; what an entry for all addresses covers is left out."""
     entries, addresses = tuple(entries), tuple(addresses)
     every = {(entry.host, entry.port) for entry in entries if entry.host in ANY.values()}
-    found = {}
+    found: dict[Endpoint, None] = {}
     for entry in entries:
         for host in _hosts(entry, addresses):
             if host in ANY.values() or (ANY[6 if ":" in host else 4], entry.port) not in every:

@@ -2,8 +2,10 @@
 
 import asyncio
 import ipaddress
+import os
 import socket
 import struct
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from types import TracebackType
@@ -13,36 +15,45 @@ from pointsman.discovery.errors import Transient
 from pointsman.dns.endpoints import Address
 
 _ROUTE = 0  # NETLINK_ROUTE
-_LINK, _IPV4, _IPV6 = 0x1, 0x10, 0x100  # RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR
-_GETADDR, _NEWADDR, _ERROR, _DONE = 22, 20, 2, 3  # RTM_GETADDR, RTM_NEWADDR, NLMSG_ERROR and _DONE
-_DUMP = 0x301  # NLM_F_REQUEST | NLM_F_DUMP
-_ADDRESS, _LOCAL = 1, 2  # IFA_ADDRESS, IFA_LOCAL
-_TEMPORARY, _DEPRECATED, _DUPLICATE = 0x01, 0x20, 0x08  # IFA_F_*; the first of IPv6 only
+_GROUPS = 0x1 | 0x10 | 0x100  # RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR
+_NEWADDR, _GETADDR = 20, 22  # RTM_*
+_ERROR, _DONE = 2, 3  # NLMSG_*
+_DUMP, _INTERRUPTED = 0x301, 0x10  # NLM_F_REQUEST | NLM_F_DUMP, NLM_F_DUMP_INTR
+_ADDRESS, _LOCAL = 1, 2  # IFA_*; the former is the other end's, where there is the latter
+_TEMPORARY, _DUPLICATE, _DEPRECATED = 0x01, 0x08, 0x20  # IFA_F_*, of IPv6
 _HEADER = struct.Struct("=IHHII")  # struct nlmsghdr
 _IFADDR = struct.Struct("=BBBBI")  # struct ifaddrmsg
 _ATTRIBUTE = struct.Struct("=HH")  # struct rtattr
 _LARGEST = 64 << 10
 """Octets; the kernel fills at most 32 KiB of a dump into one answer."""
+_TRIES = 10
+"""Readings that a change may cut short before it is given up for now."""
 
 
 def addresses() -> tuple[Address, ...]:
     """Return what the interfaces have now; raises Transient when the kernel can't tell."""
     try:
-        with _netlink() as asked:
-            asked.send(_HEADER.pack(24, _GETADDR, _DUMP, 1, 0) + _IFADDR.pack(0, 0, 0, 0, 0))
-            return tuple(_dumped(asked))
+        for _ in range(_TRIES):
+            if (found := _read()) is not None:
+                return found
     except OSError as error:
-        raise Transient(f"the interfaces' addresses can't be read: {error.strerror}") from error
+        raise Transient(f"the addresses of interfaces can't be read: {error.strerror}") from error
+    raise Transient("the addresses of interfaces can't be read: they don't stop changing")
 
 
 class Changes:
-    """Tells when an address or an interface comes or goes, in the namespace it is made in.
+    """Tells that an address or an interface has come or gone, in the namespace it is made in.
 
-    It doesn't say which: who follows reads all of them again, and so can't fall behind.
+    It doesn't tell which: who follows reads all of them again, and so never falls behind.
     """
 
     def __init__(self) -> None:
-        self._socket = _netlink(_LINK | _IPV4 | _IPV6)
+        """Begin to listen; raises Transient when this process may not."""
+        try:
+            self._socket = _netlink(_GROUPS)
+        except OSError as error:
+            why = f"changes of interfaces can't be followed: {error.strerror}"
+            raise Transient(why) from error
         self._socket.setblocking(False)
 
     def __enter__(self) -> Self:
@@ -57,15 +68,14 @@ class Changes:
         self._socket.close()
 
     async def wait(self, longest: float | None = None) -> None:
-        """Return at the next change, or after so many seconds; some changes are one."""
-        # Events that did not fit into the buffer (ENOBUFS) are a change, too.
-        with suppress(TimeoutError, OSError):
+        """Return after a change, or after so many seconds; changes close together are one."""
+        # Events that found no room (ENOBUFS) are a change as well.
+        with suppress(OSError):
             async with asyncio.timeout(longest):
                 await asyncio.get_running_loop().sock_recv(self._socket, _LARGEST)
-        with suppress(BlockingIOError):
+        with suppress(OSError):
             while True:
-                with suppress(OSError) if False else suppress():
-                    self._socket.recv(_LARGEST)
+                self._socket.recv(_LARGEST)
 
 
 def _netlink(groups: int = 0) -> socket.socket:
@@ -78,16 +88,56 @@ def _netlink(groups: int = 0) -> socket.socket:
     return opened
 
 
-def _dumped(asked: socket.socket) -> Iterator[Address]:
-    while True:
-        data = asked.recv(_LARGEST)
-        while len(data) >= _HEADER.size:
-            length, kind, _, _, _ = _HEADER.unpack_from(data)
-            if kind == _DONE:
-                return
-            if kind == _ERROR:
-                code = -int.from_bytes(data[16:20], "little", signed=True)
-                raise OSError(code, f"errno {code}")
-            if kind == _NEWADDR:
-                yield from _address(data[_HEADER.size : length])
-            data = data[_aligned(length) :]
+def _read() -> tuple[Address, ...] | None:
+    """Return all addresses, None when a change cut the reading short."""
+    found: list[Address] = []
+    interrupted = 0
+    with _netlink() as asked:
+        size = _HEADER.size + _IFADDR.size
+        asked.send(_HEADER.pack(size, _GETADDR, _DUMP, 1, 0) + _IFADDR.pack(0, 0, 0, 0, 0))
+        while True:
+            for kind, flags, body in _messages(asked.recv(_LARGEST)):
+                interrupted |= flags & _INTERRUPTED
+                if kind == _DONE:
+                    return None if interrupted else tuple(found)
+                if kind == _ERROR:
+                    code = -int.from_bytes(body[:4], sys.byteorder, signed=True)
+                    raise OSError(code, os.strerror(code))
+                if kind == _NEWADDR:
+                    found += _address(body)
+
+
+def _messages(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Yield kind, flags and body of each message."""
+    at = 0
+    while at < len(data):
+        length, kind, flags, _, _ = _HEADER.unpack_from(data, at)
+        yield kind, flags, data[at + _HEADER.size : at + length]
+        at += _aligned(length)
+
+
+def _address(body: bytes) -> Iterator[Address]:
+    family, _, flags, _, index = _IFADDR.unpack_from(body)
+    own: dict[int, bytes] = {}
+    at = _IFADDR.size
+    while at < len(body):
+        length, kind = _ATTRIBUTE.unpack_from(body, at)
+        own[kind] = body[at + _ATTRIBUTE.size : at + length]
+        at += _aligned(length)
+    packed = own.get(_LOCAL) or own.get(_ADDRESS)
+    if family not in (socket.AF_INET, socket.AF_INET6) or not packed:
+        return
+    six = family == socket.AF_INET6
+    if six and flags & _DUPLICATE:  # another host has it
+        return
+    with suppress(OSError):  # the interface is gone since
+        yield Address(
+            socket.if_indextoname(index),
+            index,
+            str(ipaddress.ip_address(packed)),
+            lasting=not (six and flags & (_TEMPORARY | _DEPRECATED)),
+        )
+
+
+def _aligned(length: int) -> int:
+    return (length + 3) & ~3

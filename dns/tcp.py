@@ -7,7 +7,7 @@ from collections.abc import Callable
 from time import perf_counter
 
 from pointsman.dns.counts import Counts
-from pointsman.dns.listening import bound
+from pointsman.dns.listening import Bind, bound
 from pointsman.dns.query import Answer, Later
 
 MOST_CONNECTIONS = 256
@@ -24,6 +24,52 @@ MOST_PENDING = 64
 BACKLOG = 256
 
 
+class Connections:
+    """The connections of all listeners together, and how many there may be.
+
+    The limits may be changed while they run.
+    """
+
+    def __init__(
+        self,
+        counts: Counts | None = None,
+        *,
+        most: int = MOST_CONNECTIONS,
+        per_client: int = MOST_PER_CLIENT,
+        idle: float = IDLE,
+    ) -> None:
+        self.counts = counts or Counts()
+        self.most, self.per_client, self.idle = most, per_client, idle
+        self._open: set[_Connection] = set()
+        self._clients: Counter[str] = Counter()
+
+    def admit(self, connection: "_Connection") -> bool:
+        """Take a connection, if its client may have one more; the stalest makes room for it."""
+        if self._clients[connection.client] >= self.per_client:
+            self.counts.dropped["tcp_per_client"] += 1
+            return False
+        while len(self._open) >= self.most:
+            self.counts.dropped["tcp_connections"] += 1
+            min(self._open, key=lambda one: one.heard).abort()
+        self._open.add(connection)
+        self._clients[connection.client] += 1
+        return True
+
+    def forget(self, connection: "_Connection") -> None:
+        """Give the place of a connection back."""
+        if connection not in self._open:
+            return
+        self._open.discard(connection)
+        self._clients[connection.client] -= 1
+        if not self._clients[connection.client]:
+            del self._clients[connection.client]
+
+    def end(self, listener: "TcpListener") -> None:
+        """End those of one listener."""
+        for connection in [one for one in self._open if one.listener is listener]:
+            connection.abort()
+
+
 class TcpListener:
     """Answers on one address until it is closed."""
 
@@ -32,25 +78,19 @@ class TcpListener:
         address: str,
         port: int,
         answer: Callable[[bytes, str], Answer],
+        connections: Connections | None = None,
         *,
-        counts: Counts | None = None,
-        most: int = MOST_CONNECTIONS,
-        per_client: int = MOST_PER_CLIENT,
-        idle: float = IDLE,
+        bind: Bind = bound,
     ) -> None:
         """Bind at once; raises Fatal, which says what to do, when it can't be had.
 
-        ``answer`` takes a message and the address it came from. The limits may be changed while
-        it runs.
+        ``answer`` takes a message and the address it came from.
         """
         self.answer = answer
-        self.counts = counts or Counts()
-        self.most, self.per_client, self.idle = most, per_client, idle
-        self._socket = bound(socket.SOCK_STREAM, address, port)
+        self.connections = connections or Connections()
+        self._socket = bind(socket.SOCK_STREAM, address, port)
         self.address: tuple[str, int] = self._socket.getsockname()[:2]
         self._server: asyncio.Server | None = None
-        self._connections: set[_Connection] = set()
-        self._clients: Counter[str] = Counter()
 
     async def start(self) -> None:
         """Begin to answer, in the running event loop."""
@@ -65,37 +105,16 @@ class TcpListener:
             self._socket.close()
             return
         self._server.close()
-        for connection in tuple(self._connections):
-            connection.abort()
+        self.connections.end(self)
         await self._server.wait_closed()
-
-    def admit(self, connection: "_Connection") -> bool:
-        """Take a connection, if its client may have one more; the stalest makes room for it."""
-        if self._clients[connection.client] >= self.per_client:
-            self.counts.dropped["tcp_per_client"] += 1
-            return False
-        if len(self._connections) >= self.most:
-            self.counts.dropped["tcp_connections"] += 1
-            min(self._connections, key=lambda one: one.heard).abort()
-        self._connections.add(connection)
-        self._clients[connection.client] += 1
-        return True
-
-    def forget(self, connection: "_Connection") -> None:
-        """Give the place of a connection back."""
-        if connection not in self._connections:
-            return
-        self._connections.discard(connection)
-        self._clients[connection.client] -= 1
-        if not self._clients[connection.client]:
-            del self._clients[connection.client]
 
 
 class _Connection(asyncio.Protocol):
     """One client's connection."""
 
     def __init__(self, listener: TcpListener) -> None:
-        self._listener = listener
+        self.listener = listener
+        self._all = listener.connections
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._received = bytearray()
@@ -116,13 +135,13 @@ class _Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self.client = (transport.get_extra_info("peername") or ("",))[0]
-        if not self._listener.admit(self):
+        if not self._all.admit(self):
             transport.abort()
             return
-        self._timer = self._loop.call_later(self._listener.idle, self._tick)
+        self._timer = self._loop.call_later(self._all.idle, self._tick)
 
     def connection_lost(self, _exc: Exception | None) -> None:
-        self._listener.forget(self)
+        self._all.forget(self)
         self._transport = None
         self._writable.set()
         if self._timer is not None:
@@ -170,7 +189,7 @@ class _Connection(asyncio.Protocol):
                 break
             data = bytes(self._received[2 : 2 + length])
             del self._received[: 2 + length]
-            answer = self._listener.answer(data, self.client)
+            answer = self.listener.answer(data, self.client)
             if isinstance(answer, bytes):
                 out += len(answer).to_bytes(2) + answer
                 answered += 1
@@ -184,7 +203,7 @@ class _Connection(asyncio.Protocol):
             self._transport.write(out)
         if answered:
             spent = (perf_counter() - started) / answered
-            self._listener.counts.durations["tcp"].observe(spent, answered)
+            self._all.counts.durations["tcp"].observe(spent, answered)
         if answered == TURN:
             self._go_on()
         elif not self._may_read():
@@ -222,12 +241,12 @@ class _Connection(asyncio.Protocol):
 
     def _tick(self) -> None:
         """End a connection on which nothing has happened for too long."""
-        left = self.heard + self._listener.idle - self._loop.time()
+        left = self.heard + self._all.idle - self._loop.time()
         if self._pending and self._writable.is_set():
-            left = self._listener.idle  # it waits for us
+            left = self._all.idle  # it waits for us
         if left > 0:
             self._timer = self._loop.call_later(left, self._tick)
             return
         why = "tcp_idle" if self._writable.is_set() else "tcp_slow_reader"
-        self._listener.counts.dropped[why] += 1
+        self._all.counts.dropped[why] += 1
         self.abort()

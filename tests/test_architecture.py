@@ -31,6 +31,7 @@ DOES_IO = {
     "discovery/stream.py",
     "discovery/watch.py",
     "discovery/zookeeper.py",
+    "dns/interfaces.py",
     "dns/listening.py",
     "dns/tcp.py",
     "dns/udp.py",

@@ -139,12 +139,17 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
+    from pointsman.dns.endpoints import parse
+    from pointsman.dns.listening import absent
     from pointsman.generation import own_records
     from pointsman.source import check
 
     config = load(options.config)
     check(config.discovery)
     tuple(own_records(config, ()))
+    for at, value in enumerate(config.dns.listen):
+        if why := absent(parse(value)):
+            print(f"{options.config}: dns.listen[{at}]: {why} yet", file=sys.stderr)
     print(f"{options.config}: good")
     return 0
 

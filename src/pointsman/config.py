@@ -13,7 +13,7 @@ import msgspec
 from pointsman.discovery import access, text
 from pointsman.discovery.access import Auth, Tls
 from pointsman.discovery.leader import parse_url
-from pointsman.dns import reverse
+from pointsman.dns import endpoints, reverse
 from pointsman.dns.forward import Forward
 from pointsman.dns.limit import Networks, RateLimit
 from pointsman.dns.transfer import Transfer
@@ -77,7 +77,8 @@ class DnsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The DNS server and the names of tasks."""
 
     listen: tuple[str, ...] = ("0.0.0.0:53",)
-    """``ADDRESS:PORT`` of each listener, UDP and TCP; ``0.0.0.0``, ``[::]`` for all addresses."""
+    """``ADDRESS:PORT`` of each listener, UDP and TCP; ``0.0.0.0`` and ``[::]`` are all addresses,
+    ``INTERFACE:PORT`` those of an interface, as they come and go."""
     domain: str = "mesos"
     """The zone of tasks, agents and masters."""
     ttl: Ttl = 60
@@ -248,7 +249,10 @@ def _problems(config: Config) -> Iterator[str]:
     if not config.dns.listen:
         yield "dns.listen: is empty"
     for at, listen in enumerate(config.dns.listen):
-        yield from _endpoint(f"dns.listen[{at}]", listen)
+        try:
+            endpoints.parse(listen)
+        except ValueError as error:
+            yield f"dns.listen[{at}]: {error}"
     if config.http.listen:
         yield from _endpoint("http.listen", config.http.listen)
     for key, domain in (("dns.domain", config.dns.domain), ("vip.domain", config.vip.domain)):

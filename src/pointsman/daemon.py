@@ -6,6 +6,7 @@ place: no query meets a half-built one, and a configuration that can't be used c
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 import time
@@ -13,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from pointsman import log as log_
+from pointsman.activation import handed
 from pointsman.config import Config, ConfigError, load
 from pointsman.discovery.backoff import delays
 from pointsman.discovery.errors import Fatal, Transient
@@ -48,8 +50,9 @@ class Daemon:
         self._path = path
         self._config = config
         self._metrics = Metrics()
-        self._front = Front()
-        self._http = HttpServer(self, self._metrics)
+        self._handed = handed(os.environ, os.getpid())
+        self._front = Front(self._handed)
+        self._http = HttpServer(self, self._metrics, self._handed.bound)
         self._generation: Generation | None = None
         self._saved = Saved(Path(config.state_dir) / "cluster")
         self._seen = Seen()
@@ -114,14 +117,18 @@ class Daemon:
         self._metrics.count_discovery(lambda: (self._seen, self._source.trust))
         try:
             await self._remember()
-            await self._apply(self._config)
+            try:
+                await self._apply(self._config)
+            finally:
+                self._handed.close_unused()
             async with asyncio.TaskGroup() as group:
                 work = [
                     group.create_task(self._watch(), name="watch"),
                     group.create_task(self._follow(), name="follow"),
                     group.create_task(self._save(), name="save"),
+                    group.create_task(self._front.listeners.follow(self._move), name="listen"),
                 ]
-                log.info("serving DNS on %s", ", ".join(self._config.dns.listen))
+                log.info("serving DNS on %s", ", ".join(map(str, self._front.listeners.open)))
                 await self._steer()
                 for task in work:
                     task.cancel()
@@ -129,6 +136,7 @@ class Daemon:
             notify("STOPPING=1")
             await self._front.listeners.close()
             await self._http.listen("")
+            self._handed.close()
             if self._generation and self._generation.kernel:
                 await self._generation.kernel.close()
         log.info("stopped; the kernel goes on forwarding")
@@ -218,6 +226,11 @@ class Daemon:
             await before.kernel.close()
             if not kernel:
                 log.warning("virtual servers stay as they are; `pointsman flush` removes them")
+
+    def _move(self) -> None:
+        """Answer the addresses that this node has now."""
+        if self._generation:
+            self._generation.move(nameservers(self._config))
 
     async def _watch(self) -> None:
         """Follow the cluster, by the configuration that counts."""

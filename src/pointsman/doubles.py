@@ -1,9 +1,11 @@
-"""Doubles of what Pointsman talks to, for tests: masters that say what they are told to."""
+"""Doubles of who Pointsman talks to, for tests: masters that say what they are told, systemd."""
 
 import asyncio
 import http.server
 import json
+import sys
 import threading
+from collections.abc import Mapping, Sequence
 from ssl import SSLContext
 from types import TracebackType
 from typing import Any, Self
@@ -159,3 +161,25 @@ def _refusal(status: int) -> web.HTTPException:
         status_code = status
 
     return Refusal(text="refused", headers={"WWW-Authenticate": "Basic"})
+
+
+_HAND_OVER = """
+import fcntl, os, sys
+names, numbers, *command = sys.argv[1:]
+given = [fcntl.fcntl(int(number), fcntl.F_DUPFD, 100) for number in numbers.split()]
+for at, one in enumerate(given):
+    os.dup2(one, 3 + at)
+os.environ |= {
+    "LISTEN_PID": str(os.getpid()), "LISTEN_FDS": str(len(given)), "LISTEN_FDNAMES": names
+}
+os.execvp(command[0], command)
+"""
+
+
+def activated(command: Sequence[str], sockets: Mapping[str, int]) -> list[str]:
+    """Return the command that has another one begin with descriptors, by name, as systemd does.
+
+    It is to be run with these descriptors left open (``pass_fds``).
+    """
+    numbers = " ".join(map(str, sockets.values()))
+    return [sys.executable, "-c", _HAND_OVER, ":".join(sockets), numbers, *command]

@@ -5,6 +5,7 @@ import re
 import time
 from pathlib import Path
 
+from pointsman.activation import Handed
 from pointsman.config import DnsConfig
 from pointsman.discovery.errors import Fatal
 from pointsman.dns.answer import Responder, Settings
@@ -19,9 +20,9 @@ from pointsman.query_log import logged
 class Front:
     """Listeners, counters and secrets; the responder in use is replaced whole."""
 
-    def __init__(self) -> None:
+    def __init__(self, handed: Handed | None = None) -> None:
         self.counts = Counts()
-        self.listeners = Listeners(self.counts)
+        self.listeners = Listeners(self.counts, handed)
         self._secret = os.urandom(16)
 
     def responder(self, config: DnsConfig, zones: Zones) -> Responder:
@@ -45,6 +46,7 @@ class Front:
         if config.query_log:
             udp = logged(udp, config.query_log, "udp")
             tcp = logged(tcp, config.query_log, "tcp")
+        self.listeners.limit(config.tcp)
         self.listeners.answer_with(udp, tcp)
 
 

@@ -49,14 +49,19 @@ def zones(config: Config, nameservers: Iterable[str], serial: int) -> Zones:
     return Zones(*found, mirrors=mirrors)
 
 
+def node_records(config: Config, nameservers: Iterable[str]) -> Iterator[Record]:
+    """Yield the records of this node's own name."""
+    if "thisnode" in config.dns.dcos:
+        name = f"thisnode.{config.vip.domain}."
+        yield from address_records(name, nameservers, config.dns.dcos_ttl)
+
+
 def own_records(config: Config, nameservers: Iterable[str]) -> Iterator[Record]:
     """Yield the records that do not come from the cluster: of this node, and of the file.
 
     Raises Fatal, which names the line, when the file can't be used.
     """
-    if "thisnode" in config.dns.dcos:
-        name = f"thisnode.{config.vip.domain}."
-        yield from address_records(name, nameservers, config.dns.dcos_ttl)
+    yield from node_records(config, nameservers)
     path = config.dns.records_file
     if path:
         try:
@@ -81,6 +86,8 @@ class Generation:
         """``nameservers`` are this node's addresses; ``kernel`` is None without balancing."""
         nameservers = tuple(nameservers)
         # Serials go on rising over restarts: they begin at the seconds since 1970.
+        self.nameservers = nameservers
+        self._config = config
         self.zones = zones(config, nameservers, int(time.time()))
         self.zones.update((), own_records(config, nameservers))
         self.kernel = kernel
@@ -88,3 +95,15 @@ class Generation:
         self.reconciler = Reconciler(
             rules(config), vip_apex(config), config.vip.ttl, self.responder, kernel, metrics
         )
+
+    def move(self, nameservers: Iterable[str]) -> None:
+        """Answer other addresses for this node from now on."""
+        old, self.nameservers = self.nameservers, tuple(nameservers)
+        if set(old) != set(self.nameservers):
+            removed, added = (self._node_records(of) for of in (old, self.nameservers))
+            self.responder.invalidate(self.zones.update(removed, added))
+
+    def _node_records(self, nameservers: Iterable[str]) -> Iterator[Record]:
+        yield from node_records(self._config, nameservers)
+        for one in self.zones:
+            yield from address_records(one.soa.mname, nameservers, one.ttl)

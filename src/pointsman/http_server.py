@@ -6,16 +6,17 @@ from aiohttp import web
 
 from pointsman.api import Served, application
 from pointsman.discovery import text
-from pointsman.dns.listening import bound
+from pointsman.dns.listening import Bind, bound
 from pointsman.metrics import Metrics
 
 
 class HttpServer:
     """Serves the API on one address, or on none."""
 
-    def __init__(self, served: Served, metrics: Metrics) -> None:
+    def __init__(self, served: Served, metrics: Metrics, bind: Bind = bound) -> None:
         self._served = served
         self._metrics = metrics
+        self._bind = bind
         self._address = ""
         self._runner: web.AppRunner | None = None
 
@@ -29,7 +30,8 @@ class HttpServer:
         runner = None
         if address:
             # Bound here, so that an address that can't be had is explained as for DNS.
-            listening = bound(socket.SOCK_STREAM, *text.endpoint(address))
+            host, port = text.endpoint(address)
+            listening = self._bind(socket.SOCK_STREAM, text.ip(host), port)
             runner = web.AppRunner(application(self._served, self._metrics), access_log=None)
             await runner.setup()
             await web.SockSite(runner, listening).start()

@@ -8,6 +8,8 @@ from pathlib import Path
 from pointsman.config import Config
 from pointsman.discovery import text
 from pointsman.discovery.leader import parse_url
+from pointsman.dns import interfaces
+from pointsman.dns.endpoints import ANY, local, parse
 from pointsman.rules import ranges
 from pointsman.vip.kernel import Kernel
 from pointsman.vip.link import Link
@@ -53,16 +55,24 @@ def addresses(config: Config) -> dict[int, str]:
 
 
 def nameservers(config: Config) -> tuple[str, ...]:
-    """Return the addresses under which this node answers DNS: those it listens on, if they tell."""
-    hosts = [text.endpoint(listen)[0] for listen in config.dns.listen]
+    """Return the addresses under which this node answers DNS: those it listens on, if they tell.
+
+    Of an interface these are the ones that it has now, and that others may know. Raises Transient
+    when the interfaces can't be read.
+    """
+    entries = [parse(value) for value in config.dns.listen]
     own = addresses(config)
+    named = any(entry.interface for entry in entries)
+    there = interfaces.addresses() if named else ()
     found: list[str] = []
-    for host in hosts:
-        if text.ip(host) in ("0.0.0.0", "::"):
-            found += filter(None, [own.get(6 if ":" in host else 4)])
+    for entry in entries:
+        if entry.interface:
+            found += [a.host for a in there if a.interface == entry.interface and a.lasting]
+        elif entry.host in ANY.values():
+            found += filter(None, [own.get(6 if ":" in entry.host else 4)])
         else:
-            found.append(text.ip(host))
-    return tuple(dict.fromkeys(found))
+            found.append(entry.host)
+    return tuple(dict.fromkeys(host for host in found if not local(host)))
 
 
 @contextmanager

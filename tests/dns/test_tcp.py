@@ -3,7 +3,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from pointsman.dns.query import Answer
-from pointsman.dns.tcp import TURN, TcpListener
+from pointsman.dns.tcp import TURN, Connections, TcpListener
 
 
 def framed(data: bytes) -> bytes:
@@ -35,7 +35,8 @@ def serving(
             yield b"%d" % number if number < 100 else b"x" * 60_000
 
     async def run() -> None:
-        listener = TcpListener("127.0.0.1", 0, answer, most=most, per_client=per_client, idle=idle)
+        limits = Connections(most=most, per_client=per_client, idle=idle)
+        listener = TcpListener("127.0.0.1", 0, answer, limits)
         await listener.start()
         try:
             await test(listener)
@@ -144,7 +145,7 @@ def test_a_connection_too_many_ends_the_one_that_was_silent_longest() -> None:
         for reader, writer in (first, third):
             writer.write(framed(b"two"))
             assert await read(reader) == b"owt"
-        assert listener.counts.dropped == {"tcp_connections": 1}
+        assert listener.connections.counts.dropped == {"tcp_connections": 1}
         for _, writer in (first, second, third):
             writer.close()
 
@@ -163,7 +164,7 @@ def test_one_client_has_only_its_share_of_connections() -> None:
         other = await asyncio.open_connection(*listener.address, local_addr=("127.0.0.2", 0))
         other[1].write(framed(b"one"))
         assert await read(other[0]) == b"eno"
-        assert listener.counts.dropped == {"tcp_per_client": 1}
+        assert listener.connections.counts.dropped == {"tcp_per_client": 1}
         for _, writer in (first, second, other):
             writer.close()
 
@@ -219,7 +220,7 @@ def test_a_message_that_comes_slowly_does_not_keep_a_connection() -> None:
             assert await reader.read() == b""
         assert not trickling.done()
         trickling.cancel()
-        assert listener.counts.dropped == {"tcp_idle": 1}
+        assert listener.connections.counts.dropped == {"tcp_idle": 1}
         writer.close()
 
     serving(test, idle=0.2)

@@ -27,7 +27,7 @@ def test_masters_are_all_that_must_be_said() -> None:
         (LEAST + "[dns]\nttl = -1", "dns.ttl: Expected `int` >= 0"),
         (LEAST + '[dns]\nttl = "60"', "dns.ttl: Expected `int`, got `str`"),
         ("dns = 3\n" + LEAST, "dns: Expected `object`, got `int`"),
-        (LEAST + '[dns]\nlisten = ["x:53"]', "dns.listen[0]: 'x' does not appear to be"),
+        (LEAST + '[dns]\nlisten = ["10.0:53"]', "dns.listen[0]: '10.0' is neither an IP address"),
         (LEAST + '[dns]\nlisten = ["0.0.0.0"]', "dns.listen[0]: '0.0.0.0' is not HOST:PORT"),
         (LEAST + "[dns]\nlisten = []", "dns.listen: is empty"),
         (LEAST + '[dns]\ndomain = "Mesos."', "dns.domain: 'Mesos.' is not a domain"),

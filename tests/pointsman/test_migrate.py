@@ -159,7 +159,7 @@ def test_null_is_as_if_nothing_was_said() -> None:
         ({"refreshSeconds": 10**400}, "refreshSeconds: Number out of range"),
         ({"stateTimeoutSeconds": -1}, "stateTimeoutSeconds: Expected `float` > 0.0"),
         ({"domain": "mesos."}, "domain: 'mesos.' is not a domain of lower-case letters"),
-        ({"listener": "eth0"}, "listener: 'eth0' does not appear to be an IPv4 or IPv6 address"),
+        ({"listener": "10.0.0"}, "listener: '10.0.0' is neither an IP address nor an interface"),
         ({"port": 0}, "port: Expected `int` >= 1"),
         ({"httpListener": "x"}, "httpListener: 'x' does not appear to be"),
         ({"httpPort": 65_536}, "httpPort: Expected `int` <= 65535"),
