@@ -12,8 +12,8 @@ from pointsman.dns import chaos, message, rendering, wire
 from pointsman.dns.cookies import Cookies
 from pointsman.dns.counts import Counts
 from pointsman.dns.limit import DROP, SEND, Limiter
-from pointsman.dns.message import EMPTY, Parts, Ready
-from pointsman.dns.query import PLAIN_SIZE, TCP_SIZE, Answer, Handler, Later, Query, name_end, read
+from pointsman.dns.message import Parts, Ready
+from pointsman.dns.query import PLAIN_SIZE, TCP_SIZE, Answer, Handler, Later, Query, read
 from pointsman.dns.table import Table
 from pointsman.dns.zone import Mirror, Rrset, Zone, Zones
 
@@ -155,27 +155,28 @@ class Responder:
         flags = self._flags | wire.AA | (data[2] << 8 & wire.RD)
         ready = self._table.ready(key)
         if ready is None:
-            return self._denied(data[:2], key, Parts(question, flags, EMPTY, opt, most), tcp=tcp)
+            return self._denied(data, key, flags | wire.NXDOMAIN, opt, tcp=tcp)
         parts = Parts(question, flags, ready, opt, most)
         bodies = self._table.learn(data, end, parts, tcp=tcp)
         message.cell(parts, tcp=tcp)[0] += 1
         return data[:2] + (next(bodies) if bodies else message.body(parts))
 
-    def _denied(self, id_: bytes, key: bytes, parts: Parts, *, tcp: bool) -> bytes | None:
+    def _denied(
+        self, data: bytes, key: bytes, flags: int, opt: bytes, *, tcp: bool
+    ) -> bytes | None:
         """Say that a name is not there; None for one that is, or that takes more than a look."""
-        end = name_end(key, 0, pointers=False)
-        if end != len(key) - 4 or end > 255 or key[-2:] != _IN:
-            return None
-        name = wire.text(key[:end])
+        length = len(key) - 4
+        name = wire.text(key[:-4]) if length <= wire.MOST_NAME else ""
         zone = self.zones.of(name)
-        type_ = int.from_bytes(key[-4:-2])
-        if zone is None or not zone.loaded or type_ in _TRANSFERS or zone.has(name):
+        if zone is None or key[-2:] != _IN or not zone.loaded or zone.has(name):
+            return None
+        type_ = key[-4] << 8 | key[-3]
+        if type_ in _TRANSFERS:
             return None
         self.counts.cell("tcp" if tcp else "udp", type_, "nxdomain")[0] += 1
-        soa = self._denials.record(zone, end)
-        counts = 1, 0, 1, 1 if parts.opt else 0
-        head = message.HEAD.pack(parts.flags | wire.NXDOMAIN, *counts)
-        return id_ + head + parts.question + soa + parts.opt
+        head = message.HEAD.pack(flags, 1, 0, 1, 1 if opt else 0)
+        soa = self._denials.record(zone, length)
+        return data[:2] + head + data[12 : 16 + length] + soa + opt
 
     def _worked_out(self, data: bytes, host: str, *, tcp: bool) -> tuple[Answer, bool]:
         """Answer by the rules."""

@@ -46,7 +46,8 @@ class Counts:
 
     def cell(self, transport: str, type_: int, outcome: str) -> list[int]:
         """Return the place to count at, which is always the same for the same words."""
-        return self.queries.setdefault((transport, SHOWN.get(type_, "other"), outcome), [0])
+        key = transport, SHOWN.get(type_, "other"), outcome
+        return self.queries.get(key) or self.queries.setdefault(key, [0])
 
     def total(self, outcome: str = "") -> int:
         """Return how many queries there were, of all types, with one outcome or any."""

@@ -6,6 +6,9 @@ from typing import Any
 
 import dnslib
 
+MOST_NAME = 255
+"""Octets of a name (RFC 1035 section 2.3.4)."""
+
 IN, CH, ANY_CLASS = 1, 3, 255
 """Classes: the Internet, CHAOS (where servers tell of themselves), and any."""
 
@@ -52,18 +55,22 @@ def name(text: str) -> bytes:
 
 
 def text(name: bytes) -> str:
-    """Return the text of a whole name of bytes that has no pointers.
+    """Return the text of a whole name of bytes without pointers; "" for what is none.
 
     A dot inside a label must not read as a border between labels (RFC 1035 section 5.1).
     """
-    labels = []
-    at = 0
-    while length := name[at]:
-        labels.append(name[at + 1 : at + 1 + length])
+    found = ""
+    at, end = 0, len(name) - 1
+    while at < end:
+        length = name[at]
+        label = name[at + 1 : at + 1 + length].decode("latin-1")
+        if not 0 < length < 64:
+            return ""
+        found += (label.replace(".", "\\046") if "." in label else label) + "."
         at += 1 + length
-    if b"." in b"".join(labels):
-        labels = [label.replace(b".", b"\\046") for label in labels]
-    return b".".join(labels).decode("latin-1") + "."
+    if at != end or name[end]:
+        return ""
+    return found or "."
 
 
 @lru_cache(maxsize=65_536)
