@@ -17,16 +17,17 @@ _RCVBUFFORCE = 33
 
 
 class Bind(Protocol):
-    """How a listener comes by its socket: non-blocking, and bound; raises Fatal."""
+    """How a listener comes by its socket: non-blocking, bound and listening; raises Fatal."""
 
     def __call__(self, kind: socket.SocketKind, address: str, port: int) -> socket.socket:
         """Return the socket of a listener at an address, with ``%2`` for a link-local one."""
+        ...
 
 
 def bound(
     kind: socket.SocketKind, address: str, port: int, *, shared: bool = False
 ) -> socket.socket:
-    """Return a non-blocking socket bound to an address; an IPv6 one takes IPv6 only.
+    """Return a non-blocking socket bound to an address, listening; an IPv6 one takes IPv6 only.
 
     No interface need have the address yet: it is heard from the moment that one has. A link-local
     one has its interface's number or name, ``fe80::1%2``. ``shared`` is for an address that
@@ -45,6 +46,8 @@ def bound(
             if shared:
                 found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             found.bind(place(address, port))
+            if kind == socket.SOCK_STREAM:
+                found.listen()  # only now the port is ours alone
         except BaseException:
             found.close()
             raise

@@ -210,7 +210,7 @@ class Daemon:
                 if self._cluster is not None:
                     await generation.reconciler.run_once(self._cluster, whole=True)
                 self._generation, self._config = generation, config
-                self._front.answer_with(generation.responder, config.dns)
+                await self._front.answer_with(generation.responder, config.dns)
         except BaseException:
             if before:
                 await self._front.listeners.listen(self._config.dns.listen)

@@ -39,7 +39,7 @@ class Front:
             limiter=Limiter(limit, time.monotonic) if limit.per_second else None,
         )
 
-    def answer_with(self, responder: Responder, config: DnsConfig) -> None:
+    async def answer_with(self, responder: Responder, config: DnsConfig) -> None:
         """Have this one answer from the next query on."""
         udp: Answering = responder.udp
         tcp: Answering = responder.tcp
@@ -47,7 +47,7 @@ class Front:
             udp = logged(udp, config.query_log, "udp")
             tcp = logged(tcp, config.query_log, "tcp")
         self.listeners.limit(config.tcp)
-        self.listeners.answer_with(udp, tcp)
+        await self.listeners.answer_with(udp, tcp)
 
 
 def secret(file: str) -> bytes:

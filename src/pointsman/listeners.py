@@ -74,6 +74,7 @@ class Listeners:
         self._connections = Connections(counts)
         self._udp: Answering = _silent
         self._tcp: Answering = _silent
+        self._answering = False
         self._entries: tuple[Entry, ...] = ()
         self._open: dict[Endpoint, _Pair] = {}
         self._absent: set[str] = set()
@@ -85,11 +86,15 @@ class Listeners:
         """Where there is a listener now."""
         return tuple(self._open)
 
-    def answer_with(self, udp: Answering, tcp: Answering) -> None:
-        """Answer by these from now on; before the first, no query has an answer."""
-        self._udp, self._tcp = udp, tcp
-        for pair in self._open.values():
-            pair.answer_with(udp, tcp)
+    async def answer_with(self, udp: Answering, tcp: Answering) -> None:
+        """Answer by these from now on; before the first, queries wait in the kernel."""
+        async with self._changing:
+            self._udp, self._tcp = udp, tcp
+            for pair in self._open.values():
+                pair.answer_with(udp, tcp)
+                if not self._answering:
+                    await pair.start()
+            self._answering = True
 
     def limit(self, to: TcpConfig) -> None:
         """Have these limits for the connections of all listeners together."""
@@ -177,7 +182,7 @@ class Listeners:
                 if at not in self._open:
                     opened[at] = self._bound(at, at.port in shared)
                     sharing += [opened[at]] if at.port in shared else []
-            for pair in opened.values():
+            for pair in opened.values() if self._answering else ():
                 await pair.start()
         except BaseException:
             for pair in opened.values():

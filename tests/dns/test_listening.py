@@ -41,7 +41,6 @@ def test_such_an_address_is_heard_from_the_moment_that_it_is_there(
             bound(socket.SOCK_DGRAM, address, 0) as udp,
             bound(socket.SOCK_STREAM, address, 0) as tcp,
         ):
-            tcp.listen()
             eth0(f"addr add {address}/{length} dev eth0 {'nodad' if ':' in address else ''}")
             assert here(address)
             with socket.create_connection(tcp.getsockname()[:2], 5):
@@ -76,14 +75,10 @@ def test_who_shares_an_address_with_itself_keeps_others_out(
 ) -> None:
     with bound(kind, pair[0], 0) as first:
         port = first.getsockname()[1]
-        if kind == socket.SOCK_STREAM:
-            first.listen()
         with pytest.raises(Fatal, match="is taken"):
             bound(kind, pair[1], port)
         first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         with bound(kind, pair[1], port, shared=True) as second:
-            if kind == socket.SOCK_STREAM:
-                second.listen()
             for one in (first, second):
                 one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)
             for address in pair:

@@ -1,8 +1,13 @@
 import asyncio
+import logging
 import socket
+from collections.abc import Awaitable, Callable
 
 import pytest
 
+from pointsman.activation import Handed
+from pointsman.config import TcpConfig
+from pointsman.discovery import text
 from pointsman.discovery.errors import Fatal
 from pointsman.dns.counts import Counts
 from pointsman.listeners import Listeners
@@ -17,14 +22,15 @@ def free(kind: socket.SocketKind = socket.SOCK_STREAM) -> str:
 
 async def asked(address: str) -> tuple[bytes, bytes]:
     """Ask over UDP and TCP."""
-    host, port = address.split(":")
+    host, port = text.endpoint(address)
     loop = asyncio.get_running_loop()
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as client:
         client.setblocking(False)
-        client.connect((host, int(port)))
+        await loop.sock_connect(client, (host, port))
         client.send(b"q")
         over_udp = await loop.sock_recv(client, 100)
-    reader, writer = await asyncio.open_connection(host, int(port))
+    reader, writer = await asyncio.open_connection(host, port)
     writer.write(b"\0\1q")
     over_tcp = await reader.readexactly(int.from_bytes(await reader.readexactly(2)))
     writer.close()
@@ -32,10 +38,10 @@ async def asked(address: str) -> tuple[bytes, bytes]:
     return over_udp, over_tcp
 
 
-def echoing() -> Listeners:
+async def echoing() -> Listeners:
     """Return listeners that answer with the question."""
     listeners = Listeners(Counts())
-    listeners.answer_with(lambda query, _: query, lambda query, _: query)
+    await listeners.answer_with(lambda query, _: query, lambda query, _: query)
     return listeners
 
 
@@ -45,7 +51,7 @@ def test_both_transports_answer_as_they_are_told_to_at_the_time() -> None:
         address = free()
         await listeners.listen([address])
         for word in (b"1", b"2"):
-            listeners.answer_with(
+            await listeners.answer_with(
                 lambda query, host, word=word: query + host.encode() + word,  # type: ignore[misc]
                 lambda query, host, word=word: query + host.encode() + word,  # type: ignore[misc]
             )
@@ -57,7 +63,7 @@ def test_both_transports_answer_as_they_are_told_to_at_the_time() -> None:
 
 def test_a_change_of_addresses_keeps_those_that_stay() -> None:
     async def test() -> None:
-        listeners = echoing()
+        listeners = await echoing()
         one, two = free(), free()
         await listeners.listen([one])
         reader, writer = await asyncio.open_connection(*one.split(":"))
@@ -77,7 +83,7 @@ def test_a_change_of_addresses_keeps_those_that_stay() -> None:
 
 def test_an_address_that_is_taken_changes_nothing() -> None:
     async def test() -> None:
-        listeners = echoing()
+        listeners = await echoing()
         one, two = free(), free()
         await listeners.listen([one])
         with socket.create_server(("127.0.0.1", 0)) as holder:
@@ -89,3 +95,192 @@ def test_an_address_that_is_taken_changes_nothing() -> None:
         await listeners.close()
 
     asyncio.run(test())
+
+
+def test_all_addresses_and_one_of_them_take_turns_without_losing_a_query() -> None:
+    async def test() -> None:
+        listeners = await echoing()
+        one = free()
+        every = one.replace("127.0.0.1", "0.0.0.0")
+        loop = asyncio.get_running_loop()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.setblocking(False)
+            await listeners.listen([every])
+            for addresses in ([one], [every, "127.0.0.9:" + one.split(":")[1]], [one]):
+                client.sendto(b"before", text.endpoint(one))
+                await listeners.listen(addresses)
+                client.sendto(b"after", text.endpoint(one))
+                async with asyncio.timeout(5):
+                    assert {await loop.sock_recv(client, 9) for _ in range(2)} == {
+                        b"before",
+                        b"after",
+                    }
+                assert await asked(one) == (b"q", b"q")
+        (at,) = listeners.open
+        with pytest.raises(Fatal, match="is taken"):
+            await (await echoing()).listen([str(at)])  # nobody else can have it, not even this user
+        await listeners.close()
+
+    asyncio.run(test())
+
+
+def test_the_limits_of_tcp_are_those_of_all_listeners_together() -> None:
+    async def test() -> None:
+        listeners = await echoing()
+        one, two = free(), free()
+        await listeners.listen([one, two])
+        listeners.limit(TcpConfig(connections=2, per_client=2))
+        first = await asyncio.open_connection(*text.endpoint(one))
+        second = await asyncio.open_connection(*text.endpoint(two))
+        for _, writer in (first, second):
+            writer.write(b"\0\1q")
+        assert [await reader.readexactly(3) for reader, _ in (first, second)] == [b"\0\1q"] * 2
+        third = await asyncio.open_connection(*text.endpoint(two))
+        assert await third[0].read() == b""  # one more than its client may have
+        listeners.limit(TcpConfig(connections=1, per_client=9))
+        fourth = await asyncio.open_connection(*text.endpoint(two))
+        fourth[1].write(b"\0\1q")
+        assert await fourth[0].readexactly(3) == b"\0\1q"
+        for reader, _ in (first, second):
+            assert await reader.read() == b""  # the listeners of before heed the new limit
+        for _, writer in (first, second, third, fourth):
+            writer.close()
+        await listeners.close()
+
+    asyncio.run(test())
+
+
+def test_a_socket_for_both_families_serves_both_and_shows_clients_as_they_are() -> None:
+    def given(kind: socket.SocketKind, port: int) -> socket.socket:
+        one = socket.socket(socket.AF_INET6, kind)
+        one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        one.bind(("::", port))
+        return one
+
+    async def test() -> None:
+        tcp = given(socket.SOCK_STREAM, 0)
+        port = tcp.getsockname()[1]
+        handed = Handed(("tcp", tcp), ("udp", given(socket.SOCK_DGRAM, port)))
+        listeners = Listeners(Counts(), handed)
+        await listeners.listen([f"0.0.0.0:{port}", f"[::]:{port}"])
+        await listeners.answer_with(lambda _, host: host.encode(), lambda _, host: host.encode())
+        for host in ("127.0.0.1", "::1"):
+            assert await asked(text.joined(host, port)) == (host.encode(), host.encode())
+        await asks_from_where_it_sent("127.0.0.7", port)
+        await listeners.close()
+        handed.close()
+
+    async def asks_from_where_it_sent(host: str, port: int) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.setblocking(False)
+            client.sendto(b"q", (host, port))
+            async with asyncio.timeout(5):
+                _, sender = await asyncio.get_running_loop().sock_recvfrom(client, 9)
+        assert sender == (host, port)
+
+    asyncio.run(test())
+
+
+def test_what_is_not_there_yet_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    async def test() -> None:
+        listeners = await echoing()
+        with caplog.at_level(logging.WARNING):
+            for _ in range(2):
+                await listeners.listen(["127.0.0.1:5355", "192.0.2.1:5355", "eth77:5355"])
+        await listeners.close()
+
+    asyncio.run(test())
+    assert [message.partition(" yet")[0] for message in caplog.messages] == [
+        "dns.listen: no interface has 192.0.2.1",
+        "dns.listen: there is no interface eth77",
+    ]
+
+
+class Following:
+    """Listeners that follow the interfaces, and how often they said that they changed."""
+
+    def __init__(self, listeners: Listeners) -> None:
+        self.listeners = listeners
+        self.changes = 0
+
+    async def until(self, *wanted: str) -> None:
+        """Wait until there are listeners at exactly these."""
+        async with asyncio.timeout(5):
+            while {str(at) for at in self.listeners.open} != set(wanted):
+                await asyncio.sleep(0.01)
+
+    def changed(self) -> None:
+        self.changes += 1
+
+
+def following(values: list[str], test: Callable[[Following], Awaitable[None]]) -> None:
+    async def run() -> None:
+        following = Following(await echoing())
+        await following.listeners.listen(values)
+        task = asyncio.create_task(following.listeners.follow(following.changed))
+        try:
+            await test(following)
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await following.listeners.close()
+
+    asyncio.run(run())
+
+
+def test_an_interface_is_listened_on_while_its_addresses_come_and_go(
+    eth0: Callable[[str], None],
+) -> None:
+    async def test(following: Following) -> None:
+        assert following.listeners.open == ()
+        eth0("addr add 10.9.0.1/24 dev eth0")
+        await following.until("10.9.0.1:53")
+        eth0("addr add fd09::1/64 dev eth0 nodad")
+        eth0("addr add fe80::9/64 dev eth0 nodad")
+        scope = socket.if_nametoindex("eth0")
+        await following.until("10.9.0.1:53", "[fd09::1]:53", f"[fe80::9%{scope}]:53")
+        for at in following.listeners.open:
+            if "%" not in at.host:
+                assert await asked(str(at)) == (b"q", b"q")
+        eth0("addr del 10.9.0.1/24 dev eth0")
+        await following.until("[fd09::1]:53", f"[fe80::9%{scope}]:53")
+        eth0("link set eth0 down")
+        eth0("link set eth0 name eth1")
+        await following.until()
+        assert following.changes >= 4
+
+    following(["eth0:53"], test)
+
+
+def test_an_interface_made_anew_is_another_for_its_link_local_address(
+    eth0: Callable[[str], None],
+) -> None:
+    async def test(following: Following) -> None:
+        for _ in range(2):
+            eth0("addr add fe80::9/64 dev eth0 nodad")
+            scope = socket.if_nametoindex("eth0")
+            await following.until(f"[fe80::9%{scope}]:53")
+            eth0("link del eth0")
+            eth0("link add eth0 type veth peer name peer")
+            eth0("link set eth0 addrgenmode none up")
+            eth0("link set peer addrgenmode none up")
+
+    following(["[fe80::9%eth0]:53"], test)
+
+
+def test_an_address_that_another_has_keeps_no_other_from_being_listened_on(
+    eth0: Callable[[str], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test(following: Following) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as holder:
+            eth0("addr add 10.9.0.1/24 dev lo")
+            holder.bind(("10.9.0.1", 53))
+            eth0("addr del 10.9.0.1/24 dev lo")
+            eth0("addr add 10.9.0.1/24 dev eth0")
+            eth0("addr add 10.9.0.2/24 dev eth0")
+            await following.until("10.9.0.2:53")
+        assert any("UDP 10.9.0.1:53 is taken" in message for message in caplog.messages)
+        eth0("addr add 10.9.0.3/24 dev eth0")
+        await following.until("10.9.0.1:53", "10.9.0.2:53", "10.9.0.3:53")
+
+    following(["eth0:53"], test)

@@ -1,0 +1,241 @@
+"""The whole program at its addresses: as interfaces have them, as systemd hands them over.
+
+The cluster is a file and there is no balancing, so that any kernel will do.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from pointlab.process import wait_for
+from pointsman.doubles import activated
+
+STATE = Path(__file__).parents[1] / "data/mesos/running-state.json"
+WEB = ["127.0.0.11", "127.0.0.12"]
+NOBODY = 65534
+Ip = Callable[[str], None]
+
+
+class Daemon:
+    """`pointsman run` with its configuration, started and stopped."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.log = folder / "log"
+        self.log.touch()
+        self.config = folder / "pointsman.toml"
+        shutil.copy(STATE, folder / "state.json")
+        self.command = [sys.executable, "-m", "pointsman", "run", "--config", str(self.config)]
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def configure(self, *listen: str, http: str = "") -> None:
+        self.config.write_text(f"""
+            state_dir = "{self.folder}/state"
+            discovery = {{ file = "{self.folder}/state.json" }}
+            dns = {{ listen = {list(listen)} }}
+            vip = {{ enabled = false }}
+            http = {{ listen = "{http}" }}
+        """)
+
+    def start(self, *before: str, sockets: Mapping[str, socket.socket] = {}) -> None:
+        """Start it, by what words before it; with sockets, as systemd does it."""
+        command = [*before, *self.command]
+        descriptors = {name: one.fileno() for name, one in sockets.items()}
+        if sockets:
+            command = activated(command, descriptors)
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(command, stderr=log, pass_fds=descriptors.values())
+
+    def reload(self) -> None:
+        assert self.process
+        before = self.said().count("reloaded")
+        self.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: self.said().count("reloaded") > before, "the reload")
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        assert self.process
+        self.process.send_signal(number)
+        return self.process.wait(20)
+
+    def said(self) -> str:
+        return self.log.read_text()
+
+
+@pytest.fixture
+def daemon() -> Iterator[Daemon]:
+    """Give a daemon with a folder that every user may enter, and that is nobody's own."""
+    with tempfile.TemporaryDirectory() as folder:
+        one = Daemon(Path(folder))
+        yield one
+        if one.process and one.process.poll() is None:
+            one.end(signal.SIGKILL)
+
+
+def dig(server: str, name: str, *words: str, port: int = 53) -> list[str]:
+    command = ["dig", "+short", "+time=1", "+tries=1", f"@{server}", "-p", str(port), name, *words]
+    shown = subprocess.run(command, capture_output=True, text=True, check=False)
+    return sorted(shown.stdout.split()) if shown.returncode == 0 else [shown.stdout]
+
+
+def answers(server: str, *words: str) -> bool:
+    return dig(server, "web.marathon.mesos", *words) == WEB
+
+
+def test_an_interface_that_appears_later_is_served_with_all_its_addresses(
+    network: Ip, daemon: Daemon
+) -> None:
+    daemon.configure("127.0.0.1:53", "eth0:53")
+    daemon.start()
+    wait_for(lambda: answers("127.0.0.1"), "answers")
+    assert "dns.listen: there is no interface eth0 yet" in daemon.said()
+    assert dig("127.0.0.1", "ns1.mesos") == ["127.0.0.1"]
+
+    network("link add eth0 type veth peer name peer")
+    network("link set eth0 addrgenmode none up")
+    network("link set peer up")
+    network("addr add 10.9.0.1/24 dev eth0")
+    network("addr add fd09::1/64 dev eth0 nodad")
+    network("addr add fe80::9/64 dev eth0 nodad")
+    for server in ("10.9.0.1", "fd09::1", "fe80::9%eth0"):
+        wait_for(lambda server=server: answers(server), f"answers at {server}")  # type: ignore[misc]
+        assert answers(server, "+tcp")
+    # The nameserver is where it answers, without a reload.
+    wait_for(lambda: dig("10.9.0.1", "ns1.mesos", "AAAA") == ["fd09::1"], "its address")
+    assert dig("10.9.0.1", "ns1.mesos") == ["10.9.0.1", "127.0.0.1"]
+    assert dig("10.9.0.1", "thisnode.thisdcos.directory") == ["10.9.0.1", "127.0.0.1"]
+
+    network("addr del 10.9.0.1/24 dev eth0")
+    wait_for(lambda: dig("127.0.0.1", "ns1.mesos") == ["127.0.0.1"], "its end")
+    network("addr add 10.9.0.1/24 dev lo")
+    assert not answers("10.9.0.1")  # it is there, and on another interface
+    assert answers("fd09::1")
+    assert daemon.end() == 0
+
+
+def test_an_address_of_all_nodes_that_moves_here_is_answered_at_once(
+    eth0: Ip, daemon: Daemon
+) -> None:
+    daemon.configure("10.9.0.100:53", "127.0.0.1:53")
+    daemon.start()
+    wait_for(lambda: answers("127.0.0.1"), "answers")
+    assert "dns.listen: no interface has 10.9.0.100 yet" in daemon.said()
+    for _ in range(2):
+        eth0("addr add 10.9.0.100/32 dev eth0")
+        assert answers("10.9.0.100")
+        assert answers("10.9.0.100", "+tcp")
+        eth0("addr del 10.9.0.100/32 dev eth0")
+    assert daemon.end() == 0
+
+
+def test_all_addresses_of_both_families_answer_each_client_from_where_it_asked(
+    eth0: Ip, daemon: Daemon
+) -> None:
+    eth0("addr add 10.9.0.1/24 dev eth0")
+    eth0("addr add fd09::1/64 dev eth0 nodad")
+    eth0("addr add fe80::9/64 dev eth0 nodad")
+    daemon.configure("0.0.0.0:53", "[::]:53", "eth0:53")
+    daemon.start()
+    for server in ("127.0.0.1", "::1", "10.9.0.1", "fd09::1", "fe80::9%eth0"):
+        wait_for(lambda server=server: answers(server), f"answers at {server}")  # type: ignore[misc]
+        assert answers(server, "+tcp")
+    daemon.configure("eth0:53")  # from all addresses to some
+    daemon.reload()
+    assert answers("10.9.0.1")
+    assert answers("fe80::9%eth0", "+tcp")
+    assert not answers("127.0.0.1")
+    assert daemon.end() == 0
+
+
+def query(number: int) -> bytes:
+    """Return a query for web.marathon.mesos."""
+    return number.to_bytes(2) + bytes.fromhex(
+        "0000000100000000000003776562086d61726174686f6e056d65736f730000010001"
+    )
+
+
+def test_what_comes_while_it_restarts_is_answered_after(network: Ip, daemon: Daemon) -> None:
+    """As deploy/pointsman.socket has it: the sockets are the service manager's."""
+    with (
+        socket.create_server(("127.0.0.1", 53)) as tcp,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
+        socket.create_server(("127.0.0.1", 8123)) as http,
+        socket.create_server(("127.0.0.1", 54)) as other,
+    ):
+        udp.bind(("127.0.0.1", 53))
+        daemon.configure("127.0.0.1:53", http="127.0.0.1:8123")
+        sockets = {"dns-udp": udp, "dns-tcp": tcp, "http": http, "other": other}
+        daemon.start(sockets=sockets)
+        wait_for(lambda: answers("127.0.0.1"), "answers")
+        said = "no listener for what the service manager handed over: TCP 127.0.0.1:54 (other);"
+        assert daemon.said().count(said) == 1
+
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            daemon.end(number)
+            with (
+                socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as packets,
+                socket.create_connection(("127.0.0.1", 53), 20) as connection,
+                socket.create_connection(("127.0.0.1", 8123), 20) as browser,
+            ):
+                packets.settimeout(20)
+                packets.connect(("127.0.0.1", 53))
+                for one in range(100):
+                    packets.send(query(one))
+                connection.sendall(len(query(100)).to_bytes(2) + query(100))
+                browser.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+                daemon.start(sockets=sockets)  # nobody was there until now
+                assert {packets.recv(512)[:2] for _ in range(100)} == {
+                    one.to_bytes(2) for one in range(100)
+                }
+                assert connection.recv(512)[2:4] == (100).to_bytes(2)
+                assert browser.recv(512).startswith(b"HTTP/1.0 200")
+        assert daemon.end() == 0
+
+
+def as_nobody(*capabilities: str) -> list[str]:
+    """Return the words that run a command as a user without rights but these."""
+    some = ",".join(["-all", *(f"+{capability}" for capability in capabilities)])
+    return [
+        "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups",
+        f"--inh-caps={some}", f"--ambient-caps={some}", f"--bounding-set={some}",
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def guarded(network: Ip, daemon: Daemon) -> Daemon:
+    """Give a daemon of user nobody's where ports below 1024 are kept for those who may."""
+    Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").write_text("1024")
+    for path in (daemon.folder, *daemon.folder.iterdir()):
+        os.chown(path, NOBODY, NOBODY)
+    return daemon
+
+
+def test_port_53_needs_no_root_but_the_capability(guarded: Daemon) -> None:
+    guarded.configure("127.0.0.1:53", "[::1]:53", "lo:53")
+    guarded.start(*as_nobody("net_bind_service"))
+    wait_for(lambda: answers("127.0.0.1"), "answers")
+    assert answers("::1", "+tcp")
+    assert guarded.process
+    status = Path(f"/proc/{guarded.process.pid}/status").read_text().split("\n")
+    facts = dict(line.split(":\t", 1) for line in status if line)
+    assert facts["Uid"].split() == [str(NOBODY)] * 4
+    assert int(facts["CapEff"], 16) == 1 << 10  # CAP_NET_BIND_SERVICE alone
+    assert guarded.end() == 0
+
+
+def test_without_it_what_is_missing_is_said(guarded: Daemon) -> None:
+    guarded.configure("127.0.0.1:53")
+    guarded.start(*as_nobody())
+    assert guarded.process
+    assert guarded.process.wait(20) == 1
+    assert guarded.said().splitlines()[-1] == (
+        "pointsman: UDP 127.0.0.1:53 is not allowed: a port below 1024 needs root or "
+        "AmbientCapabilities=CAP_NET_BIND_SERVICE"
+    )
