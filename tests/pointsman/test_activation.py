@@ -1,17 +1,21 @@
 import logging
 import os
+import re
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from pointsman.activation import Handed, dual, handed
+from pointsman.config import parse
 from pointsman.discovery.errors import Fatal
 from pointsman.doubles import activated
 
+DEPLOY = Path(__file__).parents[2] / "deploy"
 UDP, TCP = socket.SOCK_DGRAM, socket.SOCK_STREAM
 
 
@@ -138,3 +142,13 @@ def test_sockets_for_another_process_are_left_alone() -> None:
         with pytest.raises(Fatal, match="is taken"):
             handed(environ, 2).bound(UDP, "127.0.0.1", port(holder))
     assert environ == {"HOME": "/"}
+
+
+def test_the_deployed_sockets_are_those_of_the_deployed_configuration() -> None:
+    config = parse((DEPLOY / "pointsman.toml").read_text())
+    unit = (DEPLOY / "pointsman.socket").read_text()
+    assert re.findall(r"^ListenDatagram=(.*)$", unit, re.MULTILINE) == [*config.dns.listen]
+    assert re.findall(r"^ListenStream=(.*)$", unit, re.MULTILINE) == [
+        *config.dns.listen,
+        config.http.listen,
+    ]

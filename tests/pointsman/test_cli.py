@@ -30,6 +30,19 @@ def test_a_good_configuration_is_said_to_be(
     assert capsys.readouterr().out == f"{path}: good\n"
 
 
+def test_an_address_that_is_not_there_yet_is_said_and_good(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "p.toml"
+    path.write_text(
+        '[discovery]\nmasters = ["10.0.0.1:5050"]\n[dns]\nlisten = ["lo:53", "192.0.2.1:53"]\n'
+    )
+    assert main(["check", "--config", str(path)]) == 0
+    said = capsys.readouterr()
+    assert said.err == f"{path}: dns.listen[1]: no interface has 192.0.2.1 yet\n"
+    assert said.out == f"{path}: good\n"
+
+
 def test_a_state_that_is_none_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["show", "zone", "--state", str(tmp_path / "none")]) == 1
     assert "No such file" in capsys.readouterr().err

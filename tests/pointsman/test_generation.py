@@ -60,6 +60,17 @@ def test_records_of_a_file_are_served(tmp_path: Path) -> None:
         served(config, "db.mesos.")
 
 
+def test_a_node_that_moves_is_found_at_its_new_addresses_in_each_zone() -> None:
+    config = Config(dns=DnsConfig(reverse=("9.0.0.0/8",)))
+    made = Generation(config, [], None, Metrics(), Front())
+    for addresses in (["10.0.0.9", "fd00::9"], ["10.0.0.8", "fd00::9"], []):
+        made.move(addresses)
+        made.move(reversed(addresses))  # the same again
+        for name in (*(one.soa.mname for one in made.zones), "thisnode.thisdcos.directory."):
+            found = [made.zones.rrset(name, type_) for type_ in ("A", "AAAA")]
+            assert [host for one in found if one for host in one.data] == addresses
+
+
 def test_networks_have_reverse_zones() -> None:
     config = Config(dns=DnsConfig(reverse=("9.0.0.0/8",)))
     assert served(config, "9.in-addr.arpa.", "NS") == ("ns1.9.in-addr.arpa.",)

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import msgspec
 
 from pointsman.config import Config, DiscoveryConfig, DnsConfig, VipConfig
@@ -28,3 +30,15 @@ def test_a_configured_address_counts_for_its_family() -> None:
 def test_the_nameserver_is_found_where_it_listens() -> None:
     assert nameservers(config("10.0.0.9:53", "[fd00::9]:53")) == ("10.0.0.9", "fd00::9")
     assert nameservers(config("0.0.0.0:53", node_address="10.0.0.9")) == ("10.0.0.9",)
+
+
+def test_of_an_interface_it_is_what_others_may_know(eth0: Callable[[str], None]) -> None:
+    assert nameservers(config("eth0:53")) == ()
+    eth0("addr add 10.9.0.1/24 dev eth0")
+    eth0("addr add fd09::1/64 dev eth0 nodad")
+    eth0("addr add fd09::2/64 dev eth0 nodad preferred_lft 0")
+    eth0("addr add fe80::9/64 dev eth0 nodad")
+    assert nameservers(config("eth0:53", "10.9.0.1:53", "[fe80::9%eth0]:53")) == (
+        "10.9.0.1",
+        "fd09::1",
+    )
