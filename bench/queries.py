@@ -37,9 +37,9 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="pointsman-bench.") as folder:
         if options.latency:
-            import latency
+            import _latency
 
-            latency.measure(Path(folder), options.latency_tasks, options.seconds)
+            _latency.measure(Path(folder), options.latency_tasks, options.seconds)
         else:
             compare(Path(folder), options)
     return 0
