@@ -26,7 +26,7 @@ NSID, COOKIE = 3, 10
 ANSWERED, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, BADVERS = 0, 1, 2, 3, 4, 5, 16
 """Response codes (RFC 1035 section 4.1.1, RFC 6891 section 9)."""
 
-QR, AA, TC, RD, RA = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080
+QR, AA, TC, RD, RA, CD = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080, 0x0010
 """Flags of a header."""
 
 
