@@ -68,15 +68,17 @@ def here(address: str) -> bool:
 
 
 def absent(entry: Entry) -> str:
-    """Return what an entry of `dns.listen` waits for; "" when it is there."""
+    """Return why an entry of `dns.listen` is not answered on now; "" when it is."""
     if entry.interface:
         try:
-            socket.if_nametoindex(entry.interface)
+            name = socket.if_indextoname(socket.if_nametoindex(entry.interface))
         except OSError:
-            return f"there is no interface {entry.interface}"
+            return f"there is no interface {entry.interface} yet; it is followed once there is"
+        if name != entry.interface:
+            return f"{entry.interface} is another name of {name}, by which it must be called here"
     host = f"{entry.host}%{entry.interface}" if entry.interface else entry.host
     if entry.host and not here(host):
-        return f"no interface has {host}"
+        return f"no interface has {host} yet; it is answered on once one has"
     return ""
 
 

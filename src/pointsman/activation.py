@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 from collections.abc import MutableMapping
+from contextlib import suppress
 from itertools import chain, repeat
 
 from pointsman.discovery import text
@@ -83,12 +84,13 @@ def handed(environ: MutableMapping[str, str], process: int) -> Handed:
     for descriptor, name in zip(
         descriptors, chain(names.split(":"), repeat("unknown")), strict=False
     ):
-        os.set_inheritable(descriptor, False)
         try:
+            os.set_inheritable(descriptor, False)
             given.append((name, socket.socket(fileno=descriptor)))
         except OSError as error:
             log.warning("%s, handed over by the service manager: %s", name, error.strerror)
-            os.close(descriptor)
+            with suppress(OSError):
+                os.close(descriptor)
     return Handed(*given)
 
 

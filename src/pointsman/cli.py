@@ -147,9 +147,12 @@ def _check(options: argparse.Namespace) -> int:
     config = load(options.config)
     check(config.discovery)
     tuple(own_records(config, ()))
-    for at, value in enumerate(config.dns.listen):
-        if why := absent(parse(value)):
-            print(f"{options.config}: dns.listen[{at}]: {why} yet", file=sys.stderr)
+    for key, value in (
+        *((f"dns.listen[{at}]", value) for at, value in enumerate(config.dns.listen)),
+        ("http.listen", config.http.listen),
+    ):
+        if value and (why := absent(parse(value))):
+            print(f"{options.config}: {key}: {why}", file=sys.stderr)
     print(f"{options.config}: good")
     return 0
 

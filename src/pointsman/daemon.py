@@ -128,7 +128,8 @@ class Daemon:
                     group.create_task(self._save(), name="save"),
                     group.create_task(self._front.listeners.follow(self._move), name="listen"),
                 ]
-                log.info("serving DNS on %s", ", ".join(map(str, self._front.listeners.open)))
+                where = ", ".join(map(str, self._front.listeners.open))
+                log.info("serving DNS on %s", where or "no address yet")
                 await self._steer()
                 for task in work:
                     task.cancel()

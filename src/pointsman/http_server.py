@@ -1,13 +1,18 @@
 """The HTTP listener: opened, kept or moved as the configuration asks."""
 
+import logging
 import socket
 
 from aiohttp import web
 
 from pointsman.api import Served, application
 from pointsman.discovery import text
-from pointsman.dns.listening import Bind, bound
+from pointsman.discovery.errors import Fatal
+from pointsman.dns.endpoints import parse
+from pointsman.dns.listening import Bind, absent, bound
 from pointsman.metrics import Metrics
+
+log = logging.getLogger("pointsman")
 
 
 class HttpServer:
@@ -31,7 +36,12 @@ class HttpServer:
         if address:
             # Bound here, so that an address that can't be had is explained as for DNS.
             host, port = text.endpoint(address)
-            listening = self._bind(socket.SOCK_STREAM, text.ip(host), port)
+            try:
+                listening = self._bind(socket.SOCK_STREAM, text.ip(host), port)
+            except Fatal as error:
+                raise Fatal(f"http.listen: {error}") from error
+            if why := absent(parse(address)):
+                log.warning("http.listen: %s", why)
             runner = web.AppRunner(application(self._served, self._metrics), access_log=None)
             await runner.setup()
             await web.SockSite(runner, listening).start()

@@ -109,11 +109,14 @@ class Listeners:
         """
         entries = tuple(map(parse, values))
         async with self._changing:
-            await self._become(await _wanted(entries))
+            try:
+                await self._become(await _wanted(entries))
+            except Fatal as error:
+                raise Fatal(f"dns.listen: {error}") from error
             self._entries = entries
             missing = {why for entry in entries if (why := absent(entry))}
             for why in sorted(missing - self._absent):
-                log.warning("dns.listen: %s yet; it is answered there once that changes", why)
+                log.warning("dns.listen: %s", why)
             self._absent = missing
 
     async def follow(self, changed: Callable[[], None] = lambda: None) -> None:

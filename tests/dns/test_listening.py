@@ -86,11 +86,18 @@ def test_who_shares_an_address_with_itself_keeps_others_out(
                     bound(kind, address, port)
 
 
-def test_what_an_entry_waits_for_is_said() -> None:
-    assert absent(parse("192.0.2.1:53")) == "no interface has 192.0.2.1"
-    assert absent(parse("eth77:53")) == "there is no interface eth77"
-    assert absent(parse("[fe80::77%lo]:53")) == "no interface has fe80::77%lo"
-    assert not any(map(absent, map(parse, ["127.0.0.1:53", "lo:53", "0.0.0.0:53"])))
+def test_what_an_entry_waits_for_is_said(eth0: Callable[[str], None]) -> None:
+    def said(*values: str) -> list[str]:
+        return [absent(parse(value)).partition(";")[0] for value in values]
+
+    eth0("link property add dev eth0 altname enp9s0")
+    assert said("192.0.2.1:53", "eth77:53", "[fe80::77%eth0]:53", "enp9s0:53") == [
+        "no interface has 192.0.2.1 yet",
+        "there is no interface eth77 yet",
+        "no interface has fe80::77%eth0 yet",
+        "enp9s0 is another name of eth0, by which it must be called here",
+    ]
+    assert not any(said("127.0.0.1:53", "lo:53", "0.0.0.0:53", "[::]:53"))
 
 
 def test_room_is_made_and_never_taken_away() -> None:

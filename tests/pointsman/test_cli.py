@@ -39,7 +39,8 @@ def test_an_address_that_is_not_there_yet_is_said_and_good(
     )
     assert main(["check", "--config", str(path)]) == 0
     said = capsys.readouterr()
-    assert said.err == f"{path}: dns.listen[1]: no interface has 192.0.2.1 yet\n"
+    why = "no interface has 192.0.2.1 yet; it is answered on once one has"
+    assert said.err == f"{path}: dns.listen[1]: {why}\n"
     assert said.out == f"{path}: good\n"
 
 
@@ -81,5 +82,5 @@ def test_a_port_that_is_taken_ends_the_run_with_advice(tmp_path: Path) -> None:
         command = [sys.executable, "-m", "pointsman", "run", "--config", str(path)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
-    assert f"pointsman: UDP 127.0.0.1:{port} is taken: `ss -lnup" in done.stderr
+    assert f"pointsman: dns.listen: UDP 127.0.0.1:{port} is taken: `ss -lnup" in done.stderr
     assert "Traceback" not in done.stderr

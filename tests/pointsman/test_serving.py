@@ -10,7 +10,9 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -154,6 +156,37 @@ def test_all_addresses_of_both_families_answer_each_client_from_where_it_asked(
     assert daemon.end() == 0
 
 
+def test_a_reload_between_all_addresses_and_some_loses_no_query(
+    network: Ip, daemon: Daemon
+) -> None:
+    daemon.configure("0.0.0.0:53")
+    daemon.start()
+    wait_for(lambda: answers("127.0.0.1"), "answers")
+    over = threading.Event()
+    answered = [0]
+
+    def ask() -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.connect(("127.0.0.1", 53))
+            client.settimeout(5)
+            while not over.is_set():
+                client.send(query(answered[0] % 65_536))
+                if client.recv(512)[:2] == (answered[0] % 65_536).to_bytes(2):
+                    answered[0] += 1
+
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(ask)
+        try:
+            for listen in ("127.0.0.1:53", "0.0.0.0:53", "lo:53") * 3:
+                daemon.configure(listen)
+                daemon.reload()
+        finally:
+            over.set()
+        asking.result()  # raises what its client met: no answer, or a port that nobody has
+    assert answered[0] > 100
+    assert daemon.end() == 0
+
+
 def query(number: int) -> bytes:
     """Return a query for web.marathon.mesos."""
     return number.to_bytes(2) + bytes.fromhex(
@@ -236,6 +269,6 @@ def test_without_it_what_is_missing_is_said(guarded: Daemon) -> None:
     assert guarded.process
     assert guarded.process.wait(20) == 1
     assert guarded.said().splitlines()[-1] == (
-        "pointsman: UDP 127.0.0.1:53 is not allowed: a port below 1024 needs root or "
+        "pointsman: dns.listen: UDP 127.0.0.1:53 is not allowed: a port below 1024 needs root or "
         "AmbientCapabilities=CAP_NET_BIND_SERVICE"
     )
