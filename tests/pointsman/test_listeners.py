@@ -232,7 +232,7 @@ def test_an_interface_is_listened_on_while_its_addresses_come_and_go(
     eth0: Callable[[str], None],
 ) -> None:
     async def test(following: Following) -> None:
-        assert following.listeners.open == ()
+        assert not following.listeners.open
         eth0("addr add 10.9.0.1/24 dev eth0")
         await following.until("10.9.0.1:53")
         eth0("addr add fd09::1/64 dev eth0 nodad")
