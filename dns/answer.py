@@ -10,7 +10,7 @@ import msgspec
 
 from pointsman.dns import chaos, message, rendering, wire
 from pointsman.dns.cookies import Cookies
-from pointsman.dns.counts import Counts
+from pointsman.dns.counts import SHOWN, Counts
 from pointsman.dns.limit import DROP, SEND, Limiter
 from pointsman.dns.message import Parts, Ready
 from pointsman.dns.query import PLAIN_SIZE, TCP_SIZE, Answer, Handler, Later, Query, read
@@ -170,7 +170,7 @@ class Responder:
         zone = self.zones.of(name)
         if zone is None or key[-2:] != _IN or not zone.loaded or zone.has(name):
             return None
-        type_ = key[-4] << 8 | key[-3]
+        type_ = int.from_bytes(data[12 + length : 14 + length])
         if type_ in _TRANSFERS:
             return None
         self.counts.cell("tcp" if tcp else "udp", type_, "nxdomain")[0] += 1
@@ -253,7 +253,7 @@ class Responder:
         if found is None and not zone.has(query.name):
             return None
         ready = self._compiled(zone, found, query)
-        if type_:
+        if query.type in SHOWN:  # not any of 65,536
             self._table.keep(key, query.name, ready)
         return ready
 
