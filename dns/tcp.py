@@ -140,7 +140,7 @@ class _Connection(asyncio.Protocol):
             return
         self._timer = self._loop.call_later(self._all.idle, self._tick)
 
-    def connection_lost(self, _exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 # its name is given
         self._all.forget(self)
         self._transport = None
         self._writable.set()
