@@ -5,7 +5,8 @@ import http.server
 import json
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from ssl import SSLContext
 from types import TracebackType
 from typing import Any, Self
@@ -183,3 +184,21 @@ def activated(command: Sequence[str], sockets: Mapping[str, int]) -> list[str]:
     """
     numbers = " ".join(map(str, sockets.values()))
     return [sys.executable, "-c", _HAND_OVER, ":".join(sockets), numbers, *command]
+
+
+@asynccontextmanager
+async def serving(
+    handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+    context: SSLContext | None = None,
+) -> AsyncIterator[str]:
+    """Have every request on a loopback address handled by this; give its URL."""
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", handler)
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+        port = runner.addresses[0][1]
+        yield f"{'https' if context else 'http'}://127.0.0.1:{port}"
+    finally:
+        await runner.cleanup()

@@ -1,4 +1,4 @@
-"""What is told of a token and of an account; the login itself is in test_access.py."""
+"""What is told of a token and of an account; the login itself is in test_account_login.py."""
 
 import subprocess
 import sys

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -322,13 +321,10 @@ def test_a_scheduler_whose_host_has_a_name_is_found_by_its_pid() -> None:
     running(test, STATE.replace(b'"hostname":"127.0.0.1","webui', b'"hostname":"node1","webui'))
 
 
-def test_a_stream_is_followed_over_tls_by_who_shows_a_certificate(authority: Any) -> None:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*authority.issue("master"))
-    context.verify_mode = ssl.CERT_REQUIRED
-    context.load_verify_locations(authority.ca)
-    certificate, key = authority.issue("pointsman")
-    tls = Tls(enabled=True, ca=authority.ca, certificate=certificate, key=key)
+def test_a_stream_is_followed_over_tls_by_who_shows_a_certificate(certificates: Any) -> None:
+    context = certificates.serving(client=True)
+    certificate, key = certificates.client
+    tls = Tls(enabled=True, ca=certificates.ca, certificate=certificate, key=key)
 
     async def test() -> None:
         async with OperatorDouble(STATE, ssl=context) as master:
