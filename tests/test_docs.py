@@ -22,7 +22,7 @@ def keys(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """Return each key of a table, with those of the tables in it, and its value."""
     found: dict[str, Any] = {}
     for name, value in table.items():
-        inner = isinstance(value, dict)
+        inner = isinstance(value, dict) and value
         found |= keys(value, f"{prefix}{name}.") if inner else {f"{prefix}{name}": value}
     return found
 
@@ -41,6 +41,7 @@ def test_every_metric_is_documented() -> None:
     metrics = Metrics()
     metrics.count_dns(Counts())
     metrics.count_discovery(lambda: (Seen(), Trust()))
+    metrics.count_forwarding(lambda: None)
     exported = set(re.findall(r"^# TYPE (\S+)", metrics.text().decode(), re.MULTILINE))
     text = (ROOT / "docs/metrics.md").read_text()
     assert set(re.findall(r"^\| `(pointsman_\w+)` \|", text, re.MULTILINE)) == exported

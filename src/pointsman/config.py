@@ -5,6 +5,7 @@ import ipaddress
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,7 +14,7 @@ import msgspec
 from pointsman.discovery import access, text
 from pointsman.discovery.access import Auth, Tls
 from pointsman.discovery.leader import parse_url
-from pointsman.dns import endpoints, reverse
+from pointsman.dns import endpoints, forward, reverse
 from pointsman.dns.forward import Forward
 from pointsman.dns.limit import Networks, RateLimit
 from pointsman.dns.transfer import Transfer
@@ -282,8 +283,24 @@ def _problems(config: Config) -> Iterator[str]:
             yield f"dns.{key}: {error}"
     if len(set(config.dns.reverse)) != len(config.dns.reverse):
         yield "dns.reverse: names a network twice"
+    for key, why in forward.problems(config.dns.forward, _own_zones(config)):
+        yield f"dns.forward.{key}: {why}"
     if config.vip.node_address and not text.ip(config.vip.node_address):
         yield f"vip.node_address: {config.vip.node_address!r} is not an IP address"
+
+
+def _own_zones(config: Config) -> Iterator[str]:
+    """Yield the zones that are answered from the cluster."""
+    yield config.dns.domain
+    if config.vip.enabled:
+        yield f"l4lb.{config.vip.domain}"
+    if set(config.dns.dcos) - {"mesos", "aliases"}:
+        yield config.vip.domain
+    if "mesos" in config.dns.dcos:
+        yield f"mesos.{config.vip.domain}"
+    for network in config.dns.reverse:
+        with suppress(ValueError):
+            yield reverse.apex(network).removesuffix(".")
 
 
 def _endpoint(key: str, value: str, *, any_host: bool = False) -> Iterator[str]:

@@ -114,6 +114,7 @@ class Daemon:
         for one in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(one, self._signals.put_nowait, one)
         self._metrics.count_dns(self._front.counts)
+        self._metrics.count_forwarding(lambda: self._front.forwarder)
         self._metrics.count_discovery(lambda: (self._seen, self._source.trust))
         try:
             await self._remember()
@@ -135,7 +136,7 @@ class Daemon:
                     task.cancel()
         finally:
             notify("STOPPING=1")
-            await self._front.listeners.close()
+            await self._front.close()
             await self._http.listen("")
             self._handed.close()
             if self._generation and self._generation.kernel:

@@ -11,18 +11,25 @@ from pointsman.discovery.errors import Fatal
 from pointsman.dns.answer import Responder, Settings
 from pointsman.dns.cookies import Cookies
 from pointsman.dns.counts import Counts
+from pointsman.dns.forwarder import Forwarder
 from pointsman.dns.limit import Limiter
 from pointsman.dns.zone import Zones
+from pointsman.forwarding import Forwarding, forwarding
 from pointsman.listeners import Answering, Listeners
 from pointsman.query_log import logged
 
 
 class Front:
-    """Listeners, counters and secrets; the responder in use is replaced whole."""
+    """Listeners, counters, secrets and what other servers said; the responder is replaced whole."""
 
     def __init__(self, handed: Handed | None = None) -> None:
         self.counts = Counts()
         self.listeners = Listeners(self.counts, handed)
+        self.forwarder: Forwarder | None = None
+        """Who answers for other zones, where these are not refused."""
+        self._forwarding: Forwarding | None = None
+        self._next: tuple[Forwarding | None, Forwarder | None] = (None, None)
+        """What the latest responder was made with."""
         self._secret = os.urandom(16)
 
     def responder(self, config: DnsConfig, zones: Zones) -> Responder:
@@ -31,12 +38,14 @@ class Front:
         Raises Fatal, which names the key, when a file of it can't be used.
         """
         limit = config.rate_limit
+        elsewhere = self._forwarder(config)
         return Responder(
             zones,
             self.counts,
             Settings(config.udp_size, config.nsid, config.version),
             cookies=Cookies(secret(config.cookie_secret_file) or self._secret, time.time),
             limiter=Limiter(limit, time.monotonic) if limit.per_second else None,
+            elsewhere=elsewhere.answer if elsewhere else None,
         )
 
     async def answer_with(self, responder: Responder, config: DnsConfig) -> None:
@@ -46,8 +55,24 @@ class Front:
         if config.query_log:
             udp = logged(udp, config.query_log, "udp")
             tcp = logged(tcp, config.query_log, "tcp")
+        self._forwarding, self.forwarder = self._next  # clients of the one before have answers yet
         self.listeners.limit(config.tcp)
         await self.listeners.answer_with(udp, tcp)
+
+    async def close(self) -> None:
+        """Answer no more."""
+        await self.listeners.close()
+        if self.forwarder is not None:
+            await self.forwarder.close()
+
+    def _forwarder(self, config: DnsConfig) -> Forwarder | None:
+        """Return the one that there is, if it is by the same settings, or the next."""
+        settings = forwarding(config)
+        forwarder = self.forwarder
+        if settings != self._forwarding:
+            forwarder = settings.forwarder(self.counts) if settings else None
+        self._next = settings, forwarder
+        return forwarder
 
 
 def secret(file: str) -> bytes:

@@ -25,6 +25,7 @@ from pointsman import __version__
 from pointsman.discovery.seen import Seen
 from pointsman.discovery.trust import Trust
 from pointsman.dns.counts import BOUNDS, Counts
+from pointsman.dns.forwarder import Forwarder
 
 
 class Metrics:
@@ -85,6 +86,10 @@ class Metrics:
         """Export DNS counters, which are plain numbers in the server, at each scrape."""
         self.registry.register(_DnsCollector(counts))
 
+    def count_forwarding(self, told: Callable[[], Forwarder | None]) -> None:
+        """Export what the upstreams of other zones do, and what is remembered of them."""
+        self.registry.register(_ForwardingCollector(told))
+
     def count_discovery(self, told: Callable[[], tuple[Seen, Trust]]) -> None:
         """Export what happened while the cluster was followed."""
         self.registry.register(_DiscoveryCollector(told))
@@ -102,7 +107,8 @@ class _DnsCollector(Collector):
         queries = CounterMetricFamily(
             "pointsman_dns_queries",
             "DNS queries, by transport, type and outcome (answered, truncated, nodata, nxdomain, "
-            "refused, notimp, formerr, servfail, badvers).",
+            "refused, notimp, formerr, servfail, badvers; for other zones cached, forwarded, "
+            "stale).",
             labels=["transport", "type", "outcome"],
         )
         for labels, cell in sorted(self._counts.queries.items()):
@@ -111,7 +117,8 @@ class _DnsCollector(Collector):
         yield _by(
             "pointsman_dns_dropped",
             "What was not answered, or not in full, by why: no_query (not a query), rate_limited, "
-            "slipped (over the rate limit, and sent truncated).",
+            "slipped (over the rate limit, and sent truncated), forward_full (too many are being "
+            "asked of upstreams).",
             "why",
             self._counts.dropped,
         )
@@ -127,6 +134,63 @@ class _DnsCollector(Collector):
                 [transport], list(zip(ends, accumulate(found.counts), strict=True)), found.sum
             )
         yield durations
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+
+class _ForwardingCollector(Collector):
+    def __init__(self, told: Callable[[], Forwarder | None]) -> None:
+        self._told = told
+
+    def collect(self) -> Iterator[Metric]:
+        forwarder = self._told()
+        upstreams = forwarder.routes.all if forwarder else ()
+        up = GaugeMetricFamily(
+            "pointsman_dns_upstream_up",
+            "Whether an upstream is believed to answer (1) or not (0).",
+            labels=["upstream"],
+        )
+        seconds = SummaryMetricFamily(
+            "pointsman_dns_upstream_duration_seconds",
+            "From a question to an upstream to its answer, of whatever kind.",
+            labels=["upstream"],
+        )
+        failures = CounterMetricFamily(
+            "pointsman_dns_upstream_failures",
+            "Questions that an upstream gave no good answer to, by why: timeout, unreachable, "
+            "damaged, or the code of its answer (servfail, refused, formerr, notimp, other).",
+            labels=["upstream", "why"],
+        )
+        for one in upstreams:
+            name = str(one)
+            up.add_metric([name], not one.down)
+            seconds.add_metric([name], one.answers, one.seconds)
+            for why, count in sorted(one.failures.items()):
+                failures.add_metric([name, why], count)
+        yield from (up, seconds, failures)
+        yield _by(
+            "pointsman_dns_cache_lookups",
+            "Questions about other zones, by what the cache had: hit, miss, stale (too old, and "
+            "given as no upstream answers), failure (nothing, and no upstream answers).",
+            "result",
+            forwarder.lookups if forwarder else {},
+        )
+        yield GaugeMetricFamily(
+            "pointsman_dns_cache_answers",
+            "Answers of upstreams that are remembered, stale ones included.",
+            value=len(forwarder.cache) if forwarder else 0,
+        )
+        yield GaugeMetricFamily(
+            "pointsman_dns_cache_bytes",
+            "About what they take.",
+            value=forwarder.cache.octets if forwarder else 0,
+        )
+        yield GaugeMetricFamily(
+            "pointsman_dns_forwarding",
+            "Questions that upstreams are being asked now.",
+            value=forwarder.asking if forwarder else 0,
+        )
 
     def describe(self) -> Iterable[Metric]:
         return ()

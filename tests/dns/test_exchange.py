@@ -30,11 +30,17 @@ def run(udp: Says, tcp: Says | None = None, timeout: float = 5.0, **options: int
     """Return what is made of an upstream that says these; without ``tcp`` it has none."""
 
     async def test() -> Reply | str:
-        over_udp = UdpListener("127.0.0.1", 0, lambda data, _: udp(data))
+        def by_udp(data: bytes, _: str) -> Answer:
+            return udp(data)
+
+        def by_tcp(data: bytes, _: str) -> Answer:
+            return tcp(data) if tcp else None
+
+        over_udp = UdpListener("127.0.0.1", 0, by_udp)
         over_udp.start()
         over_tcp = None
         if tcp is not None:
-            over_tcp = TcpListener(*over_udp.address, lambda data, _, says=tcp: says(data))
+            over_tcp = TcpListener(*over_udp.address, by_tcp)
             await over_tcp.start()
         try:
             flags, dnssec = options.get("flags", wire.RD), options.get("dnssec", 0)

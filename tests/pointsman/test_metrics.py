@@ -13,6 +13,7 @@ def test_every_metric_is_ours_and_named_by_the_conventions() -> None:
     metrics.count_dns(Counts())
     seen = Seen(readings=Counter(stream=1), events=Counter(TaskAdded=2))
     metrics.count_discovery(lambda: (seen, Trust()))
+    metrics.count_forwarding(lambda: None)
     text = metrics.text().decode()
     kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))
     assert all(name.startswith("pointsman_") for name in kinds)
