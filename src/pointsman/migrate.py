@@ -24,15 +24,11 @@ UNUSED = "mesos-dns, configured like this, does not use it"
 UNPLACED = {
     "zkDetectionTimeout": "Pointsman waits for a leader as long as it takes, and goes on serving",
     "dnsOn": "DNS is always on",
-    "recurseOn": "an answer never offers recursion",
+    "recurseOn": "recursion is offered where there are upstreams in dns.forward",
     "SetTruncateBit": "an answer that does not fit always has the TC bit",
     "enumerationOn": "the HTTP side has no key for single paths",
     "reverseDnsOn": "name the networks of your tasks in dns.reverse for PTR records",
     "resolvSubnetFirst": "addresses take turns at being first",
-    **dict.fromkeys(
-        ("externalOn", "resolvers", "zoneResolvers", "timeout"),
-        "names of other zones are refused, not forwarded",
-    ),
     **dict.fromkeys(
         ("SOAMname", "SOARname", "SOASerial", "SOARefresh", "SOARetry", "SOAExpire", "SOAMinttl"),
         "the SOA is Pointsman's own, by dns.domain and dns.ttl",
@@ -59,7 +55,7 @@ class _Credentials(msgspec.Struct, frozen=True):
 
 
 class _Given(msgspec.Struct, frozen=True):
-    """A mesos-dns's configuration, with its defaults but for one."""
+    """A mesos-dns's configuration, with its defaults but for one that is marked."""
 
     zk: str = ""
     masters: tuple[str, ...] = ()
@@ -76,7 +72,7 @@ class _Given(msgspec.Struct, frozen=True):
     dns_on: bool = field(default=True, name="dnsOn")
     http_on: bool = field(default=True, name="httpOn")
     external_on: bool = field(default=True, name="externalOn")
-    resolvers: tuple[str, ...] = ()
+    resolvers: tuple[str, ...] = ("8.8.8.8",)
     zone_resolvers: dict[str, tuple[str, ...]] = field(default_factory=dict, name="zoneResolvers")
     timeout: int = 5
     recurse_on: bool = field(default=True, name="recurseOn")
@@ -109,7 +105,7 @@ class _Setting(msgspec.Struct, frozen=True):
     """A key of ours."""
 
     key: str
-    value: bool | int | str | tuple[str, ...]
+    value: bool | int | str | tuple[str, ...] | dict[str, tuple[str, ...]]
     of: tuple[str, ...] = ()
     """The keys of mesos-dns that it is made from."""
     why: str = ""
@@ -175,6 +171,7 @@ def _settings(given: _Given) -> Iterator[_Setting]:
     yield _Setting("dns.unhealthy", "include", why=why)
     why = "mesos-dns has none of DC/OS's names; without this line they are answered"
     yield _Setting("dns.dcos", (), why=why)
+    yield from _forward(given)
     why = "mesos-dns has no VIPs; true puts those that tasks ask for by a label into the kernel"
     yield _Setting("vip.enabled", False, why=why)
     if given.http_on:
@@ -227,6 +224,20 @@ def _auth(given: _Given) -> Iterator[_Setting]:
         yield _Setting("discovery.auth.service_account_file", given.iam_config_file, of)
 
 
+def _forward(given: _Given) -> Iterator[_Setting]:
+    if not given.external_on:
+        yield _Setting("dns.forward.upstreams", (), ("externalOn",))
+    elif given.resolvers:
+        yield _Setting("dns.forward.upstreams", given.resolvers, ("resolvers", "externalOn"))
+    else:
+        why = "mesos-dns then asks those that the host asks"
+        file = ("/etc/resolv.conf",)
+        yield _Setting("dns.forward.upstreams", file, ("resolvers", "externalOn"), why)
+    yield _Setting("dns.forward.zones", given.zone_resolvers, ("zoneResolvers",))
+    why = "for all upstreams together; there for each"
+    yield _Setting("dns.forward.timeout", given.timeout or 5, ("timeout",), why)
+
+
 def _toml(settings: tuple[_Setting, ...], said: tuple[str, ...]) -> str:
     """Return the text of the file; each key that was said is named in it."""
     tables: dict[str, list[str]] = {}
@@ -258,6 +269,8 @@ def _default(key: str) -> Any:
 
 def _value(value: Any) -> str:
     """Return a value in TOML: it is as in JSON, but for the one character that JSON lets stand."""
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{_value(k)} = {_value(v)}' for k, v in value.items())} }}"
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
@@ -265,15 +278,15 @@ def _theirs(problem: str, settings: tuple[_Setting, ...]) -> str:
     """Return what is wrong with a key of ours under the name of theirs."""
     key, _, reason = problem.partition(": ")
     bare = key.partition("[")[0]
-    of = next((s.of[0] for s in settings if s.key == bare and s.of), key)
+    of = next((s.of[0] for s in settings if f"{bare}.".startswith(f"{s.key}.") and s.of), key)
     return f"{of}: {reason}"
 
 
 def _remarks(given: _Given) -> Iterator[str]:
-    if given.external_on:
+    if given.external_on or given.zone_resolvers:
         yield (
-            "Pointsman answers for its own zones and refuses all others, where mesos-dns forwards"
-            " them (externalOn): list another resolver behind it, or forward only its zones to it"
+            "names of other zones are forwarded for clients of private networks alone, where"
+            " mesos-dns does it for everybody: dns.forward.allow says for whom"
         )
     if not given.dns_on:
         yield (

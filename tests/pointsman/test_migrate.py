@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pointsman.config import Config, ConfigError, parse
 from pointsman.discovery.access import Auth, Tls
 from pointsman.dns.endpoints import local
+from pointsman.dns.forward import Forward
 from pointsman.migrate import Migration, from_mesos_dns
 
 DATA = Path(__file__).parents[1] / "data/mesos-dns"
@@ -59,6 +60,10 @@ def test_nothing_but_masters_gives_what_mesos_dns_has_by_default() -> None:
         "# mesos-dns has none of DC/OS's names; without this line they are answered\n"
         "dcos = []\n"
         "\n"
+        "[dns.forward]\n"
+        "# resolvers, externalOn\n"
+        'upstreams = ["8.8.8.8"]\n'
+        "\n"
         "[vip]\n"
         "# mesos-dns has no VIPs; true puts those that tasks ask for by a label into the kernel\n"
         "enabled = false\n"
@@ -93,8 +98,10 @@ def test_every_key_has_its_place() -> None:
     assert (made.dns.enforce_rfc952, made.dns.srv_weight) == (True, 7)
     assert made.http.listen == "10.0.0.53:8124"
     assert not [key for key in json.loads(text) if key not in found.toml]
-    assert "# externalOn, resolvers, zoneResolvers, timeout: names of other" in found.toml
-    assert "# IAMConfigFile: mesos-dns, configured like this, does not use it\n" in found.toml
+    zones = {"weave": ("172.17.0.1",), "consul": ("10.0.0.55:8600",)}
+    assert made.dns.forward == Forward(zones=zones, timeout=2)
+    assert "# externalOn: it is as by default\n" in found.toml
+    assert "# resolvers, IAMConfigFile: mesos-dns, configured like this, does not use it\n" in found.toml
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in DATA.iterdir()))
@@ -168,6 +175,12 @@ def test_null_is_as_if_nothing_was_said() -> None:
         ({"IPSources": []}, "IPSources: is empty or names a source twice"),
         ({"SRVRecordDefaultWeight": 65_536}, "SRVRecordDefaultWeight: Expected `int` <= 65535"),
         ({"zoneResolvers": {"weave": "10.0.0.1"}}, "zoneResolvers[...]: Expected `array`"),
+        ({"zoneResolvers": {"weave": []}}, "zoneResolvers: names no upstream"),
+        ({"zoneResolvers": {"weave": ["x"]}}, "zoneResolvers: 'x' is neither an IP address"),
+        ({"zoneResolvers": {"a.mesos": ["10.0.0.1"]}}, "zoneResolvers: is answered here, by the"),
+        ({"resolvers": ["dns.example.com"]}, "resolvers: 'dns.example.com' is neither an IP"),
+        ({"resolvers": ["10.0.0.1", "10.0.0.1"]}, "resolvers: names an upstream twice"),
+        ({"timeout": -1}, "timeout: Expected `float` > 0.0"),
         ({"mesosAuthentication": "token"}, "mesosAuthentication: Invalid enum value 'token'"),
         ({"mesosAuthentication": "iam"}, "IAMConfigFile: is missing beside mesosAuthentication"),
         ({"mesosAuthentication": "basic"}, "mesosCredentials.principal: is missing"),
@@ -219,8 +232,20 @@ def test_https_without_a_ca_verifies_nobody_and_says_so() -> None:
     assert config(caCertFile="/ca", certFile="/c").discovery.tls == Tls()
 
 
-def test_forwarding_is_told_of_where_mesos_dns_did_it() -> None:
-    assert said(migrated(), "refuses all others")
+def test_other_zones_are_forwarded_to_the_same_resolvers() -> None:
+    assert config().dns.forward == Forward(("8.8.8.8",))
+    some = config(resolvers=["10.0.0.1", "10.0.0.2:5353"], timeout=0).dns.forward
+    assert some == Forward(("10.0.0.1", "10.0.0.2:5353"))
+    assert config(resolvers=[]).dns.forward == Forward(("/etc/resolv.conf",))
+    zones = {"a.b": ["10.0.0.1"], 'ü"': ["10.0.0.2"]}
+    assert problems(json.dumps(MASTERS | {"zoneResolvers": zones}))[0].startswith("zoneResolvers: ")
+    some = config(externalOn=False, zoneResolvers={"a.b": ["10.0.0.1"]}).dns.forward
+    assert some == Forward(zones={"a.b": ("10.0.0.1",)})
+
+
+def test_for_whom_other_zones_are_forwarded_is_told() -> None:
+    assert said(migrated(), "dns.forward.allow")
+    assert said(migrated(externalOn=False, zoneResolvers={"a": ["10.0.0.1"]}), "dns.forward.allow")
     assert not migrated(externalOn=False).remarks
 
 
