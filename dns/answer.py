@@ -15,6 +15,7 @@ from pointsman.dns.limit import DROP, SEND, Limiter
 from pointsman.dns.message import Parts, Ready
 from pointsman.dns.query import PLAIN_SIZE, TCP_SIZE, Answer, Handler, Later, Query, read
 from pointsman.dns.table import Table
+from pointsman.dns.tsig import Keys, Signature
 from pointsman.dns.zone import Mirror, Rrset, Zone, Zones
 
 UDP_SIZE = 1232
@@ -52,11 +53,13 @@ class Responder:
         cookies: Cookies | None = None,
         limiter: Limiter | None = None,
         elsewhere: Handler | None = None,
+        transfers: Handler | None = None,
+        keys: Keys | None = None,
     ) -> None:
         """Take the zones, and counts to go on with.
 
         ``limiter`` is None for no limits; ``elsewhere`` answers for names of no zone, and is None
-        where they are refused.
+        where they are refused, as ``transfers`` is for those.
         """
         self.zones = zones
         self.counts = counts or Counts()
@@ -64,6 +67,8 @@ class Responder:
         self._cookies = cookies
         self._limiter = limiter
         self._elsewhere = elsewhere
+        self._transfers = transfers
+        self._keys = keys or Keys((), float)
         self._flags = wire.QR | (wire.RA if elsewhere else 0)
         self._plain_opt = {d: message.opt(settings.udp_size, d) for d in (0, 0x80)}
         self._table = Table()
@@ -188,7 +193,26 @@ class Responder:
             self.counts.cell("tcp" if tcp else "udp", 0, _CODES[query])[0] += 1
             return message.failed(data, query), False
         proven = self._with_manners(query)
-        return self._served(query), proven
+        return self._signed(query) if query.tsig else (self._served(query), proven)
+
+    def _signed(self, query: Query) -> tuple[Answer, bool]:
+        """Answer a query that is signed, and sign the answer; a wrong signature has none but that.
+
+        See RFC 8945 section 5.2.
+        """
+        signature = self._keys.check(query.data, query.tsig)
+        if signature is None:
+            self._count(query, "formerr")
+            return message.failed(query.data, wire.FORMERR), False
+        if signature.key is None or signature.error:
+            flags = self._flags | query.flags & wire.RD | wire.NOTAUTH
+            return signature.signed(self._coded(query, flags, "notauth")), False
+        query.signed = True
+        query.most -= signature.key.size
+        answer = self._served(query)
+        if answer is None or isinstance(answer, bytes):
+            return answer and signature.signed(answer), True
+        return _signed_later(answer, signature), True
 
     def _with_manners(self, query: Query) -> bool:
         """Fill in what the answer may be like; return whether the client's cookie is good."""
@@ -216,6 +240,8 @@ class Responder:
             self._count(query, "answered")
             return message.assembled(query, flags | wire.AA, found)
         zone = self.zones.of(query.name)
+        if query.type in (wire.AXFR, wire.IXFR) and zone is not None and self._transfers:
+            return self._transfers(query)
         if zone is None and self._elsewhere is not None and query.class_ == wire.IN:
             return self._elsewhere(query)
         if zone is None or query.class_ != wire.IN or query.type in _TRANSFERS:
@@ -269,6 +295,11 @@ class Responder:
         targets = rendering.targets(found)
         additional = rendering.addresses(zone, targets, length)
         return Ready(rendering.records(found), [], additional, targets, cells("answered"))
+
+
+async def _signed_later(answers: Later, signature: Signature) -> AsyncIterator[bytes]:
+    async for answer in answers:
+        yield signature.signed(answer)
 
 
 def _is_plain_opt(rest: bytes) -> bool:

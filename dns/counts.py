@@ -41,6 +41,10 @@ class Counts:
         """How many, by transport, type and outcome: each a list of one number, to be added to."""
         self.dropped: Counter[str] = Counter()
         """What was not answered, or not in full, by why."""
+        self.transfers: Counter[str] = Counter()
+        """Zone transfers, by what became of them."""
+        self.notifies: Counter[str] = Counter()
+        """Notices to secondaries, by what became of them."""
         self.durations = {"udp": Durations(), "tcp": Durations()}
         """From a query read to its answer handed over, by transport; of answers known here."""
 

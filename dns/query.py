@@ -44,6 +44,8 @@ class Query(msgspec.Struct):
     """The serial that the client of an IXFR has (RFC 1995 section 3)."""
     tsig: int = 0
     """Where the signature begins in the message (RFC 8945); 0 for none."""
+    signed: bool = False
+    """Whether it was signed with a key of ours."""
     client: str = ""
     """Address of the client."""
     tcp: bool = False

@@ -234,6 +234,7 @@ class _Connection(asyncio.Protocol):
                 return
             self._transport.write(len(answer).to_bytes(2) + answer)
             self.heard = self._loop.time()
+            await asyncio.sleep(0)  # between the messages of a transfer others have their turn
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._pending.discard(task)

@@ -1,6 +1,8 @@
 """Names, types and record data between their text and their bytes (RFC 1035 sections 3 and 4)."""
 
+import ipaddress
 import shlex
+import struct
 from functools import lru_cache
 from typing import Any
 
@@ -23,7 +25,7 @@ OPT, TSIG, IXFR, AXFR, MAILB, MAILA, ANY = 41, 250, 251, 252, 253, 254, 255
 NSID, COOKIE = 3, 10
 """Options of EDNS (RFC 5001, RFC 7873)."""
 
-ANSWERED, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, BADVERS = 0, 1, 2, 3, 4, 5, 16
+ANSWERED, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, NOTAUTH, BADVERS = 0, 1, 2, 3, 4, 5, 9, 16
 """Response codes (RFC 1035 section 4.1.1, RFC 6891 section 9)."""
 
 QR, AA, TC, RD, RA, CD = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080, 0x0010
@@ -73,13 +75,26 @@ def text(name: bytes) -> str:
     return found or "."
 
 
-@lru_cache(maxsize=65_536)
-def data(type_: str, text: str) -> bytes:
-    """Return the data of a record from its text in a zone file."""
+def packed(type_: str, text: str) -> bytes:
+    """Return the data of a record from its text in a zone file; raises where it is none."""
+    match type_:
+        case "A":
+            return ipaddress.IPv4Address(text).packed
+        case "AAAA":
+            return ipaddress.IPv6Address(text).packed
+        case "NS" | "PTR":
+            return name(text)
+        case "SRV":
+            *numbers, target = text.split()
+            return struct.pack("!HHH", *map(int, numbers)) + name(target)
     buffer = _Plain()
     parts = shlex.split(text) if type_ == "TXT" else text.split()
     dnslib.RDMAP[type_].fromZone(parts).pack(buffer)
     return bytes(buffer.data)
+
+
+data = lru_cache(maxsize=65_536)(packed)
+"""The same, of what is answered again and again."""
 
 
 def record(owner: bytes, type_: str, ttl: int, rdata: bytes, class_: int = IN) -> bytes:

@@ -1,10 +1,12 @@
 """A zone kept up to date by changes, and the choice of the zone that a name belongs to."""
 
+import weakref
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from pointsman.dns.journal import Journal, Line, Step
 from pointsman.dns.records import Record, address_records
 
 MOST_SERIAL = 1 << 32
@@ -47,11 +49,17 @@ class Zone:
         self.serial = serial % MOST_SERIAL
         self.loaded = False
         """Set by who publishes the first whole view; before, a server has no answer to give."""
+        self.journal: Journal | None = None
+        """Where each change is written down once the zone is loaded; None for nowhere."""
+        self._copies: weakref.WeakSet[Zone] = weakref.WeakSet()
+        """Copies that are in use: they have the lists of records in common with this."""
         self._records: dict[str, list[Record]] = {}
         """By name; a record stands as often as it was put in."""
         self._count = 0
         self._below: Counter[str] = Counter()
         """How many names with records lie below each name: the empty non-terminals."""
+        self._claimed: Counter[str] = Counter()
+        """How many records each name has by a claim, where it has any."""
         for record in address_records(soa.mname, nameservers, ttl):
             self._add(record)
 
@@ -63,6 +71,22 @@ class Zone:
 
         A record counts as often as it was put in, and is gone when it was taken out as often.
         """
+        if self.journal is None or not self.loaded:
+            return self._changed(removed, added)
+        removed, added = tuple(removed), tuple(added)
+        names = {record.name for record in (*removed, *added)}
+        # What is answered to a name that is claimed depends on whether it has names below it.
+        above = {above for name in names for above in self._above(name)}
+        names |= above & self._claimed.keys()
+        serial, before = self.serial, self._lines(names)
+        touched = self._changed(removed, added)
+        if touched:
+            after = self._lines(names)
+            gone, new = sorted(before - after), sorted(after - before)
+            self.journal.add(Step(serial, self.serial, tuple(gone), tuple(new)))
+        return touched
+
+    def _changed(self, removed: Iterable[Record], added: Iterable[Record]) -> set[str]:
         touched = set()
         for record in added:
             touched.add(record.name)
@@ -74,6 +98,31 @@ class Zone:
             self.serial = (self.serial + 1) % MOST_SERIAL
             touched.add(self.apex)
         return touched
+
+    def copy(self) -> "Zone":
+        """Return the zone as it is now, for reading; what is in it is copied when it changes."""
+        copied = Zone(self.apex, self.soa, self.ttl, (), self.serial)
+        copied.loaded = self.loaded
+        copied._records = dict(self._records)
+        copied._below = self._below.copy()
+        self._copies.add(copied)
+        return copied
+
+    def lines(self) -> Iterator[Line]:
+        """Yield all records as they are answered, but the zone's SOA, in no order."""
+        yield Line(self.apex, "NS", self.ttl, self.soa.mname)
+        for name in self._records:
+            yield from self._lines((name,))
+
+    def _lines(self, names: Iterable[str]) -> set[Line]:
+        return {
+            Line(name, type_, rrset.ttl, data)
+            for name in names
+            if name != self.apex
+            for type_ in self.types(name)
+            if (rrset := self.rrset(name, type_))
+            for data in rrset.data
+        }
 
     def rrset(self, name: str, type_: str) -> Rrset | None:
         """Return the records to answer with: the preferred ones, all when there are none."""
@@ -128,22 +177,35 @@ class Zone:
     def _add(self, record: Record) -> Iterable[str]:
         """Put a record in; return names above it whose answers may differ: it may end a claim."""
         self._count += 1
+        if record.claim:
+            self._claimed[record.name] += 1
         found = self._records.get(record.name)
         if found is not None:
-            found.append(record)
+            self._own_list(record.name, found).append(record)
             return ()
         self._records[record.name] = [record]
         above = [*self._above(record.name)]
         self._below.update(above)
         return filter(self._records.__contains__, above)
 
+    def _own_list(self, name: str, found: list[Record]) -> list[Record]:
+        """Return the list of a name's records, no copy of the zone having it as well."""
+        if self._copies:
+            found = self._records[name] = [*found]
+        return found
+
     def _remove(self, record: Record) -> Iterable[str]:
         """Take a record out; return names above it whose answers may differ."""
         found = self._records.get(record.name, [])
         if record not in found:
             raise KeyError(f"{record} is not in the zone {self.apex}")
+        found = self._own_list(record.name, found)
         found.remove(record)
         self._count -= 1
+        if record.claim:
+            self._claimed[record.name] -= 1
+            if not self._claimed[record.name]:
+                del self._claimed[record.name]
         if found:
             return ()
         del self._records[record.name]
@@ -221,6 +283,12 @@ class Zones:
 
     def __iter__(self) -> Iterator[Zone]:
         return iter(self._zones.values())
+
+    @property
+    def served(self) -> Iterator[Zone | Mirror]:
+        """All zones and mirrors."""
+        yield from self._zones.values()
+        yield from self._mirrors.values()
 
     def of(self, name: str) -> Zone | Mirror | None:
         """Return the zone that a name belongs to, None when it is not ours."""

@@ -36,6 +36,7 @@ DOES_IO = {
     "dns/interfaces.py",
     "dns/listening.py",
     "dns/race.py",
+    "dns/notify.py",
     "dns/tcp.py",
     "dns/udp.py",
     "vip/link.py",

@@ -22,6 +22,8 @@ from pointsman.discovery.model import Change, Cluster, Note
 from pointsman.discovery.saved import Saved
 from pointsman.discovery.seen import Seen
 from pointsman.discovery.trust import Trust, remember
+from pointsman.dns.journal import latest
+from pointsman.dns.notify import Notices, Notifier
 from pointsman.dns.zone import Zones
 from pointsman.front import Front
 from pointsman.generation import Generation
@@ -30,6 +32,7 @@ from pointsman.metrics import Metrics
 from pointsman.node import nameservers, open_kernel
 from pointsman.notify import notify
 from pointsman.pipeline import Views
+from pointsman.serials import Serials
 from pointsman.source import Source, check
 from pointsman.vip.wanted import Wanted
 from pointsman.worker import KernelWorker
@@ -52,9 +55,11 @@ class Daemon:
         self._metrics = Metrics()
         self._handed = handed(os.environ, os.getpid())
         self._front = Front(self._handed)
+        self._notifier = Notifier(self._notices, self._front.counts, time.time)
         self._http = HttpServer(self, self._metrics, self._handed.bound)
         self._generation: Generation | None = None
         self._saved = Saved(Path(config.state_dir) / "cluster")
+        self._serials = Serials(Path(config.state_dir) / "serial")
         self._seen = Seen()
         self._source = Source(config.discovery, Trust(), self._take, self._seen)
         self._following: asyncio.Timeout | None = None
@@ -127,6 +132,7 @@ class Daemon:
                     group.create_task(self._watch(), name="watch"),
                     group.create_task(self._follow(), name="follow"),
                     group.create_task(self._save(), name="save"),
+                    group.create_task(self._notifier.run(), name="notify"),
                     group.create_task(self._front.listeners.follow(self._move), name="listen"),
                 ]
                 where = ", ".join(map(str, self._front.listeners.open))
@@ -205,13 +211,15 @@ class Daemon:
         before = self._generation
         try:
             own = nameservers(config)
-            generation = Generation(config, own, kernel, self._metrics, self._front)
+            serial = self._serials.first(time.time())
+            generation = Generation(config, own, kernel, self._metrics, self._front, serial)
             await self._front.listeners.listen(config.dns.listen)
             await self._http.listen(config.http.listen)
             async with self._reconciling:
                 if self._cluster is not None:
                     await generation.reconciler.run_once(self._cluster, whole=True)
                 self._generation, self._config = generation, config
+                await self._count_on()
                 await self._front.answer_with(generation.responder, config.dns)
         except BaseException:
             if before:
@@ -228,6 +236,16 @@ class Daemon:
             await before.kernel.close()
             if not kernel:
                 log.warning("virtual servers stay as they are; `pointsman flush` removes them")
+
+    def _notices(self) -> Notices:
+        return self._generation.notices if self._generation else Notices()
+
+    async def _count_on(self) -> None:
+        """See to it that serials go on from here, even over a restart."""
+        if self._generation and self._config.dns.transfer.enabled:
+            used = latest(zone.serial for zone in self._generation.zones)
+            if self._serials.use(used):
+                await asyncio.to_thread(self._serials.reserve)
 
     def _move(self) -> None:
         """Answer the addresses that this node has now."""
@@ -274,6 +292,7 @@ class Daemon:
                     self._waiting_for = str(error)
                 wait, whole = next(retries), True
                 continue
+            await self._count_on()
             self._metrics.reconciles.labels("ok").inc()
             retries = delays(RETRY, MOST_RETRY)
             whole = False

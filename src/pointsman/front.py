@@ -13,10 +13,13 @@ from pointsman.dns.cookies import Cookies
 from pointsman.dns.counts import Counts
 from pointsman.dns.forwarder import Forwarder
 from pointsman.dns.limit import Limiter
+from pointsman.dns.transfer import Transfers
+from pointsman.dns.tsig import Keys
 from pointsman.dns.zone import Zones
 from pointsman.forwarding import Forwarding, forwarding
 from pointsman.listeners import Answering, Listeners
 from pointsman.query_log import logged
+from pointsman.secondaries import keep_journals, keys
 
 
 class Front:
@@ -37,7 +40,9 @@ class Front:
 
         Raises Fatal, which names the key, when a file of it can't be used.
         """
-        limit = config.rate_limit
+        limit, transfer = config.rate_limit, config.transfer
+        found = keys(transfer.key_file)
+        keep_journals(zones, transfer)
         elsewhere = self._forwarder(config)
         return Responder(
             zones,
@@ -46,6 +51,8 @@ class Front:
             cookies=Cookies(secret(config.cookie_secret_file) or self._secret, time.time),
             limiter=Limiter(limit, time.monotonic) if limit.per_second else None,
             elsewhere=elsewhere.answer if elsewhere else None,
+            transfers=Transfers(zones, transfer, self.counts).answer if transfer.enabled else None,
+            keys=Keys(found, time.time),
         )
 
     async def answer_with(self, responder: Responder, config: DnsConfig) -> None:

@@ -1,6 +1,5 @@
 """What one configuration decides: rules, zones, the kernel's part; replaced whole on reload."""
 
-import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from pointsman.front import Front
 from pointsman.metrics import Metrics
 from pointsman.reconcile import Reconciler
 from pointsman.rules import rules, vip_apex
+from pointsman.secondaries import notices
 from pointsman.worker import KernelWorker
 
 DIRECTORY, GLOBAL = "thisdcos.directory.", "thisdcos.global."
@@ -82,16 +82,21 @@ class Generation:
         kernel: KernelWorker | None,
         metrics: Metrics,
         front: Front,
+        serial: int = 1,
     ) -> None:
-        """``nameservers`` are this node's addresses; ``kernel`` is None without balancing."""
+        """Make all of it, but for what of the cluster is published.
+
+        ``nameservers`` are this node's addresses, ``kernel`` is None without balancing, ``serial``
+        is what the zones begin with.
+        """
         nameservers = tuple(nameservers)
-        # Serials go on rising over restarts: they begin at the seconds since 1970.
         self.nameservers = nameservers
         self._config = config
-        self.zones = zones(config, nameservers, int(time.time()))
+        self.zones = zones(config, nameservers, serial)
         self.zones.update((), own_records(config, nameservers))
         self.kernel = kernel
         self.responder = front.responder(config.dns, self.zones)
+        self.notices = notices(self.zones, config.dns.transfer)
         self.reconciler = Reconciler(
             rules(config), vip_apex(config), config.vip.ttl, self.responder, kernel, metrics
         )

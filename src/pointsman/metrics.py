@@ -118,9 +118,24 @@ class _DnsCollector(Collector):
             "pointsman_dns_dropped",
             "What was not answered, or not in full, by why: no_query (not a query), rate_limited, "
             "slipped (over the rate limit, and sent truncated), forward_full (too many are being "
-            "asked of upstreams).",
+            "asked of upstreams); and connections that were ended: tcp_connections (too many), "
+            "tcp_per_client (too many of one client), tcp_idle, tcp_slow_reader.",
             "why",
             self._counts.dropped,
+        )
+        yield _by(
+            "pointsman_dns_transfers",
+            "Zone transfers, by what became of them: axfr (whole), ixfr (what changed), current "
+            "(nothing had), to_tcp (asked over UDP, where it had no room), refused, not_loaded, "
+            "too_many.",
+            "outcome",
+            self._counts.transfers,
+        )
+        yield _by(
+            "pointsman_dns_notifies",
+            "Notices to secondaries: sent, and of these answered, refused, unanswered.",
+            "outcome",
+            self._counts.notifies,
         )
         durations = HistogramMetricFamily(
             "pointsman_dns_duration_seconds",
