@@ -104,7 +104,7 @@ def fetched(port: int, name: str = "mesos") -> tuple[int, set[tuple[str, int, st
     serial = 0
     for owner, ttl, data in zone.iterate_rdatas():
         if data.rdtype == dns.rdatatype.SOA:
-            serial = data.serial
+            serial = int(str(data).split()[2])
         else:
             found.add((str(owner), ttl, dns.rdatatype.to_text(data.rdtype), str(data)))
     return serial, found
