@@ -25,6 +25,7 @@ STALE = -1
 _FIXED = struct.Struct("!HHIH")
 _TTL = struct.Struct("!I")
 _SOA, _NAPTR = wire.TYPES["SOA"], 35
+_ADDRESSES = (wire.TYPES["A"], wire.TYPES["AAAA"])
 
 _SHAPES: dict[int, tuple[int, int, int | None]] = {
     **dict.fromkeys((2, 3, 4, 5, 7, 8, 9, 12, 39), (0, 1, 0)),  # NS, CNAME, PTR, DNAME and others
@@ -45,7 +46,17 @@ _SHAPES: dict[int, tuple[int, int, int | None]] = {
 class Reply:
     """What an upstream said."""
 
-    __slots__ = ("_age", "_counts", "_records", "_required", "_ttls", "code", "edns", "lifetime")
+    __slots__ = (
+        "_age",
+        "_counts",
+        "_records",
+        "_required",
+        "_ttls",
+        "_turns",
+        "code",
+        "edns",
+        "lifetime",
+    )
 
     def __init__(
         self,
@@ -55,12 +66,15 @@ class Reply:
         required: int = 0,
         ttls: tuple[tuple[int, int], ...] = (),
         lifetime: int = 0,
+        turns: tuple[int, int, int] = (0, 0, 0),
         *,
         edns: bool = False,
     ) -> None:
         """``ttls`` are where they stand in ``records`` and what they say.
 
         ``required`` octets of the records are no extra help, so that they may not be left out.
+        ``turns`` are where addresses of one name begin and end, and the octets of each: they take
+        turns at being first. Nothing points into them, so that they may.
         """
         self.code = code
         """With the upper bits of OPT."""
@@ -72,6 +86,7 @@ class Reply:
         self._counts = counts
         self._required = required
         self._ttls = ttls
+        self._turns = turns
         self._age: int | None = None
         """The age that the TTLs in the records are of; None for as they came."""
 
@@ -88,6 +103,9 @@ class Reply:
             return message.bare(query, flags | wire.TC)
         answers, authority, additional = self._counts
         records = self._aged(age)
+        begin, end, size = self._turns
+        if end - begin > size:
+            records[begin:end] = records[begin + size : end] + records[begin : begin + size]
         if len(records) > room:
             records, additional = records[: self._required], 0
         counts = 1, answers, authority, additional + (1 if query.opt else 0)
@@ -158,6 +176,7 @@ class _Walk:
         self._edns = False
         self._counts = [0, 0, 0]
         self._ttls: list[tuple[int, int]] = []
+        self._turns = (0, 0, 0)
         self._found = False
         """Whether there is a record of the type that was asked for."""
         self._negative = 0
@@ -183,6 +202,7 @@ class _Walk:
         else:
             lifetime = min(ttl for _, ttl in ttls)
         answers, authority, additional = self._counts
+        begin, end, size = self._turns
         return Reply(
             self._code,
             self._data[self._start : self._end],
@@ -190,6 +210,7 @@ class _Walk:
             required - self._start,
             tuple(ttls),
             lifetime,
+            (begin - self._start, end - self._start, size),
             edns=self._edns,
         )
 
@@ -217,10 +238,19 @@ class _Walk:
             self._ttls.append((owner + 4 - self._start, _seconds(ttl)))
         if section == 0:
             self._found |= self._type in (type_, wire.ANY)
+            if type_ in _ADDRESSES and owner == at + 2:
+                self._turn(at, ends)
         elif section == 1 and type_ == _SOA:
             minimum = _seconds(_TTL.unpack_from(self._data, ends - 4)[0])
             self._negative = min(_seconds(ttl), minimum, MOST_NEGATIVE)
         return ends
+
+    def _turn(self, at: int, ends: int) -> None:
+        """Take an address in that belongs to those before it, if name, type and TTL are theirs."""
+        begin, end, size = self._turns
+        if end != at or self._data[begin : begin + 12] != self._data[at : at + 12]:
+            begin, size = at, ends - at
+        self._turns = begin, ends, size
 
     def _rdata(self, type_: int, at: int, ends: int) -> None:
         """Go through the names in a record's data; types without are taken as they are."""

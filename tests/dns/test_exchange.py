@@ -114,6 +114,24 @@ def test_an_error_is_an_answer(code: int) -> None:
     assert found.code == code
 
 
+def test_an_upstream_may_have_an_ipv6_address() -> None:
+    def cut(data: bytes, _: str) -> Answer:
+        return good(data, 1, dns.flags.TC)
+
+    async def test() -> Reply | str:
+        udp = UdpListener("::1", 0, cut)
+        tcp = TcpListener(*udp.address, lambda data, _: good(data))
+        udp.start()
+        await tcp.start()
+        try:
+            return await ask(*udp.address, QUESTION, wire.RD, 0, 5.0)
+        finally:
+            udp.close()
+            await tcp.close()
+
+    assert isinstance(asyncio.run(test()), Reply)
+
+
 def test_what_is_truncated_is_fetched_by_tcp() -> None:
     cut = run(lambda data: good(data, 1, dns.flags.TC), lambda data: good(data, 200))
     assert isinstance(cut, Reply)

@@ -225,6 +225,17 @@ def test_a_black_hole_holds_nobody_up(lab: Servers) -> None:
         assert lab.up("hole-http", lab.at("unbound"))
 
 
+def test_one_that_refuses_is_not_believed_while_another_knows(lab: Servers) -> None:
+    upstreams = f'["{lab.at("nsd")}", "{lab.at("unbound")}"]'
+    lab.pointsman("better", f"upstreams = {upstreams}", "better-http")
+    for number in range(20):
+        assert lab.asked("better", f"n{number}.both.test.").rcode() == dns.rcode.NXDOMAIN
+        assert lab.asked("better", f"n{number}.wild.nsd.test.").rcode() == dns.rcode.NOERROR
+    refused = f'pointsman_dns_upstream_failures_total{{upstream="{lab.at("nsd")}",why="refused"}}'
+    assert lab.metric("better-http", refused) > 0
+    assert lab.up("better-http", lab.at("nsd"))
+
+
 def test_two_that_forward_to_each_other_soon_give_up(lab: Servers) -> None:
     lab.pointsman("one", f'upstreams = ["{lab.at("other")}"]', "one-http")
     lab.pointsman("other", f'upstreams = ["{lab.at("one")}"]')
