@@ -283,6 +283,11 @@ def _problems(config: Config) -> Iterator[str]:
             yield f"dns.{key}: {error}"
     if len(set(config.dns.reverse)) != len(config.dns.reverse):
         yield "dns.reverse: names a network twice"
+    for at, secondary in enumerate(config.dns.transfer.notify):
+        try:
+            forward.parse(secondary)
+        except ValueError as error:
+            yield f"dns.transfer.notify[{at}]: {error}"
     for key, why in forward.problems(config.dns.forward, _own_zones(config)):
         yield f"dns.forward.{key}: {why}"
     if config.vip.node_address and not text.ip(config.vip.node_address):
