@@ -12,11 +12,15 @@ import dns.rrset
 import pytest
 
 from pointsman.dns import wire
+from pointsman.dns.counts import Counts
 from pointsman.dns.exchange import ask
-from pointsman.dns.query import Answer
+from pointsman.dns.forward import Forward
+from pointsman.dns.forwarder import Forwarder
+from pointsman.dns.query import Answer, Query, read
 from pointsman.dns.reply import Reply
 from pointsman.dns.tcp import TcpListener
 from pointsman.dns.udp import UdpListener
+from pointsman.dns.upstreams import Routes
 
 QUESTION = wire.name("web.example.org.") + b"\0\1\0\1"
 Says = Callable[[bytes], Answer]
@@ -283,3 +287,63 @@ def test_a_host_without_sockets_is_not_the_upstream_s_fault() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
     assert asyncio.run(test()) == "sockets"
+
+
+def hostile(data: bytes) -> list[bytes]:
+    """Return what is no good answer, under the right id from the right address."""
+    end = data.index(b"\0", 12) + 5
+    head = data[:2] + b"\x81\x80\0\1\0\1\0\0\0\0" + data[12:end]
+    record = b"\0\1\0\1\0\0\0\x3c\0\4evil"
+    at = len(head)
+    return [
+        head + (0xC000 | at).to_bytes(2) + record,  # a name that points to itself
+        head + b"\1a" + (0xC000 | at).to_bytes(2) + record,
+        head + (0xC000 | at + 2).to_bytes(2) + (0xC000 | at).to_bytes(2) + record,
+        head + b"\x3f" * 400,
+        head[:6] + b"\xff\xff" * 3 + head[12:],
+        head + bytes(60_000),
+        head + b"\xc0\x0c" + record + bytes(1),
+        head + b"\xc0\x0c" + record[:-1],
+        head,
+        *strange(data),
+    ]
+
+
+def test_a_hostile_upstream_beside_a_good_one_changes_no_answer() -> None:
+    async def test() -> None:
+        number = 0
+
+        def bad(data: bytes, _: str) -> Answer:
+            return hostile(data)[number % 24]
+
+        async def late(data: bytes) -> AsyncIterator[bytes]:
+            await asyncio.sleep(0)  # the other one is faster
+            yield good(data)
+
+        one = UdpListener("127.0.0.1", 0, bad)
+        two = UdpListener("127.0.0.1", 0, lambda data, _: late(data))
+        forwarder = Forwarder(Forward(), Routes([one.address, two.address]), Counts())
+        for listener in (one, two):
+            listener.start()
+        for number in range(48):
+            name = wire.name(f"n{number}.example.org.")
+            query = read(b"me\1\0\0\1\0\0\0\0\0\0" + name + b"\0\1\0\1", "127.0.0.1")
+            assert isinstance(query, Query)
+            for _ in range(2):
+                answer = forwarder.answer(query)
+                data = answer if isinstance(answer, bytes) else await only(answer)
+                found = dns.message.from_wire(data)
+                assert [str(one) for one in found.answer] == [
+                    f"n{number}.example.org. 60 IN A 192.0.2.0"
+                ]
+        assert forwarder.lookups == {"miss": 48, "hit": 48}
+        await forwarder.close()
+        for listener in (one, two):
+            listener.close()
+
+    asyncio.run(test())
+
+
+async def only(answer: Answer) -> bytes:
+    assert isinstance(answer, AsyncIterator)
+    return await anext(answer)
