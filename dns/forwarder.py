@@ -19,10 +19,10 @@ from pointsman.dns.upstreams import Routes, Upstream
 STALE_WAIT = 1.8
 """Seconds that a client waits before it is given an answer that is too old (RFC 8767 section 5)."""
 
-RETURNED_WAIT = 0.5
-"""The same for a question that comes from where it is being asked, before it has failed.
+RETURNED_WAIT = 2.0
+"""The same for a question that comes from the host where it is being asked, before it has failed.
 
-It may be our own that came back; or of a client on that host, which would be wronged at once.
+It may be our own that came back; or of a client there, who may want to know what is slow.
 """
 
 MOST_ASKED = 1_024

@@ -40,12 +40,12 @@ class Race:
     ) -> Reply | None:
         """Return a good answer, None when there is none within so many seconds."""
         now = self._clock()
-        ends = now + timeout
+        last = ends = now + timeout
         first, rest = upstreams.chosen(among, now)
         waiting = list(rest)
 
         def begin(one: Upstream) -> asyncio.Task[Reply | str]:
-            left = ends - self._clock()
+            left = last - self._clock()
             return asyncio.create_task(self._one(one, question, flags, dnssec, left))
 
         pending = set(map(begin, first))

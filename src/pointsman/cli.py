@@ -141,6 +141,7 @@ def _run(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> int:
     from pointsman.dns.endpoints import parse
     from pointsman.dns.listening import absent
+    from pointsman.forwarding import forwarding
     from pointsman.front import secret
     from pointsman.generation import own_records
     from pointsman.secondaries import keys
@@ -151,6 +152,7 @@ def _check(options: argparse.Namespace) -> int:
     tuple(own_records(config, ()))
     keys(config.dns.transfer.key_file)
     secret(config.dns.cookie_secret_file)
+    forwarding(config.dns)
     for key, value in (
         *((f"dns.listen[{at}]", value) for at, value in enumerate(config.dns.listen)),
         ("http.listen", config.http.listen),

@@ -44,6 +44,17 @@ def test_an_address_that_is_not_there_yet_is_said_and_good(
     assert said.out == f"{path}: good\n"
 
 
+def test_a_server_that_would_ask_itself_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "p.toml"
+    path.write_text(
+        '[discovery]\nmasters = ["10.0.0.1:5050"]\n[dns.forward]\nupstreams = ["127.0.0.1"]\n'
+    )
+    assert main(["check", "--config", str(path)]) == 1
+    assert "dns.forward.upstreams: '127.0.0.1' is this server" in capsys.readouterr().err
+
+
 def test_a_state_that_is_none_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["show", "zone", "--state", str(tmp_path / "none")]) == 1
     assert "No such file" in capsys.readouterr().err
