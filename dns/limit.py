@@ -104,7 +104,7 @@ class Limiter:
             return True
         key = (network, kind_)
         until = max(self._spent.pop(key, 0.0), now)
-        allowed = until - now + 1 / rate <= BURST
+        allowed = (until - now) * rate < BURST * rate - 0.5  # of whole answers; sums are not exact
         if len(self._spent) >= MOST_TRACKED:
             del self._spent[next(iter(self._spent))]
         self._spent[key] = until + 1 / rate if allowed else until
