@@ -135,7 +135,7 @@ class _Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self.client = (transport.get_extra_info("peername") or ("",))[0]
-        if not self._all.admit(self):
+        if not self.client or not self._all.admit(self):  # one without an address has gone again
             transport.abort()
             return
         self._timer = self._loop.call_later(self._all.idle, self._tick)

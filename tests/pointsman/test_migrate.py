@@ -98,7 +98,7 @@ def test_every_key_has_its_place() -> None:
     assert (made.dns.enforce_rfc952, made.dns.srv_weight) == (True, 7)
     assert made.http.listen == "10.0.0.53:8124"
     assert not [key for key in json.loads(text) if key not in found.toml]
-    zones = {"weave": ("172.17.0.1",), "consul": ("10.0.0.55:8600",)}
+    zones: dict[str, tuple[str, ...]] = {"weave": ("172.17.0.1",), "consul": ("10.0.0.55:8600",)}
     assert made.dns.forward == Forward(zones=zones, timeout=2)
     assert "# externalOn: it is as by default\n" in found.toml
     unused = "mesos-dns, configured like this, does not use it"
