@@ -1,4 +1,5 @@
 import dns.message
+import dns.rcode
 import pytest
 
 from pointsman.dns.answer import Responder, Settings

@@ -1,5 +1,6 @@
 """Rate limits, on a clock of our own."""
 
+import dns.edns
 import dns.message
 import pytest
 from hypothesis import given

@@ -93,6 +93,7 @@ def test_a_query_that_is_signed_and_its_answers(algorithm: str) -> None:
     for part in parts:
         part.tsig = None
     context = None
+    answer = b""
     for number, part in enumerate(parts):
         answer = signature.signed(part.to_wire())
         back = dns.message.from_wire(

@@ -40,7 +40,7 @@ def main() -> None:
     except ImportError:
         sys.exit(f"atheris can't be had for Python {sys.version.split()[0]}; 3.11 to 3.13 have it")
 
-    with atheris.instrument_imports(include=["pointsman"]):
+    with atheris.instrument_imports(include=["pointsman"]):  # pyright: ignore[reportAttributeAccessIssue]
         target = importlib.import_module(f"target_{options.target}")
     take = target.begin()
     if options.replay:

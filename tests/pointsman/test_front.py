@@ -5,6 +5,7 @@ import logging
 import socket
 from pathlib import Path
 
+import dns.edns
 import dns.message
 import dns.query
 import pytest
