@@ -100,11 +100,11 @@ class Zone:
         return touched
 
     def copy(self) -> "Zone":
-        """Return the zone as it is now, for reading; what is in it is copied when it changes."""
+        """Return the zone as it is now, for its lines; what is in it is copied when it changes."""
         copied = Zone(self.apex, self.soa, self.ttl, (), self.serial)
-        copied.loaded = self.loaded
         copied._records = dict(self._records)
-        copied._below = self._below.copy()
+        # Whether there are names below counts for those that are claimed alone.
+        copied._below = Counter({n: self._below[n] for n in self._claimed if n in self._below})
         self._copies.add(copied)
         return copied
 

@@ -218,3 +218,12 @@ def test_only_so_many_at_once() -> None:
 
     asyncio.run(test())
     assert served.counts.transfers == {"too_many": 1}
+
+
+def test_a_copy_settles_claims_as_the_zone_does() -> None:
+    zone = Zone("mesos.", Soa("ns1.mesos.", "root.ns1.mesos."), 60)
+    claim = Record("a.mesos.", "A", "10.0.0.1", 60, claim="one")
+    for below in ([], [Record("b.a.mesos.", "A", "10.0.0.2", 60)]):
+        zone.update((), [claim, *below])
+        assert set(zone.copy().lines()) == set(zone.lines())
+        assert any(line.name == "a.mesos." for line in zone.lines()) != bool(below)
