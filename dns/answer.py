@@ -39,6 +39,8 @@ class Settings(msgspec.Struct, frozen=True):
     """Its name, for who asks (RFC 5001, RFC 4892); empty for no answer."""
     version: str = ""
     """Its version, for who asks; empty for no answer."""
+    idle: float = 10.0
+    """Seconds that a connection may be silent, for who asks (RFC 7828)."""
 
 
 class Responder:
@@ -224,6 +226,9 @@ class Responder:
             options += wire.option(wire.COOKIE, self._cookies.made(query.cookie, query.client))
         if query.nsid and self._settings.nsid:
             options += wire.option(wire.NSID, self._settings.nsid.encode())
+        if query.keepalive and query.tcp:
+            tenths = min(round(self._settings.idle * 10), 0xFFFF)
+            options += wire.option(wire.KEEPALIVE, tenths.to_bytes(2))
         # The upper eight bits of BADVERS stand in OPT (RFC 6891 section 6.1.3).
         extended = wire.BADVERS >> 4 if query.version else 0
         query.opt = message.opt(self._settings.udp_size, query.dnssec, extended, options)

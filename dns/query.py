@@ -40,6 +40,8 @@ class Query(msgspec.Struct):
     """The client's cookie, and the server's behind it where the client has one."""
     nsid: bool = False
     """Whether the server's name is asked for (RFC 5001)."""
+    keepalive: bool = False
+    """Whether it is asked how long a connection may be silent (RFC 7828)."""
     serial: int | None = None
     """The serial that the client of an IXFR has (RFC 1995 section 3)."""
     tsig: int = 0
@@ -132,6 +134,8 @@ def _with_options(query: Query, rdata: bytes) -> bool:
             query.cookie = value
         elif code == wire.NSID:
             query.nsid = True
+        elif code == wire.KEEPALIVE:
+            query.keepalive = True
     return True
 
 

@@ -22,8 +22,8 @@ NAMES = {number: name for name, number in TYPES.items()}
 OPT, TSIG, IXFR, AXFR, MAILB, MAILA, ANY = 41, 250, 251, 252, 253, 254, 255
 """Types that are asked for or stand in messages, and are in no zone."""
 
-NSID, COOKIE = 3, 10
-"""Options of EDNS (RFC 5001, RFC 7873)."""
+NSID, COOKIE, KEEPALIVE = 3, 10, 11
+"""Options of EDNS (RFC 5001, RFC 7873, RFC 7828)."""
 
 ANSWERED, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, NOTAUTH, BADVERS = 0, 1, 2, 3, 4, 5, 9, 16
 """Response codes (RFC 1035 section 4.1.1, RFC 6891 section 9)."""

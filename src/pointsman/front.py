@@ -47,7 +47,7 @@ class Front:
         return Responder(
             zones,
             self.counts,
-            Settings(config.udp_size, config.nsid, config.version),
+            Settings(config.udp_size, config.nsid, config.version, config.tcp.idle),
             cookies=Cookies(secret(config.cookie_secret_file) or self._secret, time.time),
             limiter=Limiter(limit, time.monotonic) if limit.per_second else None,
             elsewhere=elsewhere.answer if elsewhere else None,

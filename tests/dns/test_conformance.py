@@ -265,6 +265,16 @@ def test_a_server_tells_its_name_to_who_asks() -> None:
     assert 3 not in options(asked(question("web.mesos.", use_edns=0)))
 
 
+# How long a connection may be silent (RFC 7828): over TCP alone.
+
+
+def test_a_client_is_told_how_long_its_connection_may_be_silent() -> None:
+    query = question("web.mesos.", use_edns=0, options=[dns.edns.GenericOption("11", b"")])
+    assert options(asked(query, tcp=True))[11] == (100).to_bytes(2)
+    assert 11 not in options(asked(query))
+    assert 11 not in options(asked(question("web.mesos.", use_edns=0), tcp=True))
+
+
 # Compression (RFC 1035 section 4.1.4, RFC 2782, RFC 3597 section 4).
 
 
