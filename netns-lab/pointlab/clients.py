@@ -4,20 +4,18 @@ It is a network namespace; what it has in place of files in ``/etc`` is mounted 
 """
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from pointlab.nameservers import ROOT, SBIN, STATE
 from pointlab.process import Processes, wait_for
 
-ROOT = Path(__file__).parents[2]
-SBIN = ROOT / ".lab/dns/usr/sbin"
 RESOLVED = ROOT / ".lab/dns/lib/systemd/systemd-resolved"
-STATE = ROOT / "tests/data/mesos/running-state.json"
 
 LOOKUP = r"""
-#include <arpa/inet.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,14 +32,21 @@ int main(int count, char **words) {
     return 0;
   }
   for (; found; found = found->ai_next) {
-    char text[INET6_ADDRSTRLEN];
-    getnameinfo(found->ai_addr, found->ai_addrlen, text, sizeof text, 0, 0, NI_NUMERICHOST);
-    puts(text);
+    char text[NI_MAXHOST];
+    error = getnameinfo(found->ai_addr, found->ai_addrlen, text, sizeof text, 0, 0,
+                        family == 'n' ? NI_NAMEREQD : NI_NUMERICHOST);
+    puts(error ? gai_strerror(error) : text);
   }
   return count < 3;
 }
 """
-"""Prints what getaddrinfo says to a name and a family (4, 6 or any), a line each."""
+"""Prints what getaddrinfo says to a name and a family (4, 6 or any), a line each.
+
+``name`` in place of the family prints what getnameinfo says to an address.
+"""
+
+ROOT_KEY = ". DS 20326 8 2 E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D"
+"""The root zone's key of 2017: a resolver with it takes no zone as unsigned without proof."""
 
 LINKS = (
     "link set lo up",
@@ -56,14 +61,23 @@ RECORDS = """\
 dual A 10.9.0.1
 dual AAAA fd09::1
 deep.names.below A 10.9.0.2
-""" + "".join(f"many A 10.8.{n // 200}.{n % 200 + 1}\n" for n in range(80))
+""" + "".join(
+    f"{name} A 10.8.0.{n}\n" for name, most in (("many", 80), ("some", 30)) for n in range(most)
+)
+
+
+def addresses(printed: str) -> list[str]:
+    """Return what stands in records of type A and AAAA, in order."""
+    return sorted(re.findall(r"\sA(?:AAA)?\s+([0-9a-f.:]+)$", printed, re.MULTILINE))
 
 
 class Host:
     """A network namespace in which the whole program answers on 127.0.0.1, port 53."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, dns: str = "") -> None:
+        """``dns`` has further lines of the configuration's ``[dns]``."""
         self.folder = folder
+        self._dns = dns
         self.name = f"pointsman-{os.getpid()}-{folder.name[-8:]}"
         self.processes = Processes(folder)
 
@@ -85,6 +99,7 @@ class Host:
             nsid = "node-7"
             reverse = ["172.17.0.0/16"]
             records_file = "{self.folder}/records"
+            {self._dns}
         """)
         config = str(self.folder / "pointsman.toml")
         command = [sys.executable, "-m", "pointsman", "run", "--config", config]
@@ -121,25 +136,37 @@ class Host:
         return " && ".join([*lines, 'exec "$@"'])
 
     def unbound(self) -> None:
-        """Start Unbound on 127.0.0.1, port 54, with every way to be strict."""
+        """Start Unbound with every way to be strict, and have its log tell what it asks.
+
+        It is on 127.0.0.1, port 54, and on 127.0.0.2, port 53, for C libraries; it knows
+        www.example.com.
+        """
         (self.folder / "unbound.conf").write_text(f"""server:
   interface: 127.0.0.1@54
+  interface: 127.0.0.2@53
+  local-data: "www.example.com. A 192.0.2.80"
+  verbosity: 4
   directory: "{self.folder}"
   chroot: ""
   username: ""
   pidfile: ""
   use-syslog: no
-  module-config: "iterator"
+  module-config: "validator iterator"
+  trust-anchor: "{ROOT_KEY}"
+  domain-insecure: mesos
+  domain-insecure: thisdcos.directory
   do-not-query-localhost: no
   use-caps-for-id: yes
   qname-minimisation: yes
   qname-minimisation-strict: yes
   harden-glue: yes
+  harden-dnssec-stripped: yes
   harden-large-queries: yes
   harden-short-bufsize: yes
   harden-referral-path: yes
   harden-below-nxdomain: yes
   local-zone: "17.172.in-addr.arpa." nodefault
+  domain-insecure: 17.172.in-addr.arpa
 stub-zone:
   name: mesos
   stub-addr: 127.0.0.1@53
@@ -174,7 +201,9 @@ remote-control:
             )
         )
         command = ["unshare", "--mount", "sh", "-c", script]
-        self.processes.start("resolved", command, netns=self.name)
+        # Its log tells what it thinks of a server.
+        told = {"SYSTEMD_LOG_LEVEL": "debug"}
+        self.processes.start("resolved", command, told, netns=self.name)
         self._await(53, "127.0.0.53")
 
     def _await(self, port: int, server: str) -> None:

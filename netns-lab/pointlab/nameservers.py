@@ -3,20 +3,17 @@
 `scripts/install` unpacks the servers into `.lab/dns`.
 """
 
-import random
 import re
 import signal
-import socket
 import sys
 import urllib.request
-from contextlib import suppress
 from pathlib import Path
 
 import dns.exception
 import dns.message
 import dns.query
 
-from pointlab.process import Processes, wait_for
+from pointlab.process import Processes, free_port, wait_for
 
 ROOT = Path(__file__).parents[2]
 SBIN = ROOT / ".lab/dns/usr/sbin"
@@ -58,17 +55,9 @@ class Servers:
         """How each is started, and a name that it knows."""
 
     def port(self, name: str) -> int:
-        """Return the port of a server: none that the kernel gives to clients meanwhile."""
-        while name not in self.ports:
-            port = random.randrange(10_000, 30_000)
-            with (
-                suppress(OSError),
-                socket.socket() as tcp,
-                socket.socket(type=socket.SOCK_DGRAM) as udp,
-            ):
-                tcp.bind((HOST, port))
-                udp.bind((HOST, port))
-                self.ports[name] = port
+        """Return the port of a server."""
+        if name not in self.ports:
+            self.ports[name] = free_port()
         return self.ports[name]
 
     def at(self, name: str) -> str:

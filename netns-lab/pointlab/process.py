@@ -3,7 +3,9 @@
 import contextlib
 import json
 import os
+import random
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +13,20 @@ from pathlib import Path
 from typing import TypeVar
 
 T = TypeVar("T")
+
+
+def free_port() -> int:
+    """Return a port of the loopback address for a server: none that clients are given meanwhile."""
+    while True:
+        port = random.randrange(10_000, 30_000)
+        with (
+            contextlib.suppress(OSError),
+            socket.socket() as tcp,
+            socket.socket(type=socket.SOCK_DGRAM) as udp,
+        ):
+            tcp.bind(("127.0.0.1", port))
+            udp.bind(("127.0.0.1", port))
+            return port
 
 
 class Processes:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-PROGRAMS = Path(__file__).parents[2] / ".lab/dns/usr/sbin"
+from pointlab.nameservers import SBIN
 
 
 class Primary(msgspec.Struct, frozen=True):
@@ -48,7 +48,7 @@ zone "{primary.zone}" {{
   file "{primary.zone}.db";
 }};
 """)
-    return [str(PROGRAMS / "named"), "-g", "-n", "1", "-c", str(folder / "named.conf")]
+    return [str(SBIN / "named"), "-g", "-n", "1", "-c", str(folder / "named.conf")]
 
 
 def knot(folder: Path, port: int, primary: Primary) -> list[str]:
@@ -90,7 +90,7 @@ zone:
     master: pointsman
     acl: [notices, copies]
 """)
-    return [str(PROGRAMS / "knotd"), "-c", str(folder / "knot.conf")]
+    return [str(SBIN / "knotd"), "-c", str(folder / "knot.conf")]
 
 
 def nsd(folder: Path, port: int, primary: Primary) -> list[str]:
@@ -125,7 +125,7 @@ zone:
   allow-notify: {primary.address} {name}
   provide-xfr: 127.0.0.1 NOKEY
 """)
-    return [str(PROGRAMS / "nsd"), "-d", "-c", str(folder / "nsd.conf")]
+    return [str(SBIN / "nsd"), "-d", "-c", str(folder / "nsd.conf")]
 
 
 SERVERS = {"BIND": bind, "Knot": knot, "NSD": nsd}

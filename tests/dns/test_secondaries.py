@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import random
-import socket
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -18,7 +17,7 @@ import dns.zone
 import pytest
 
 from pointlab import secondaries
-from pointlab.process import Processes
+from pointlab.process import Processes, free_port
 from pointlab.secondaries import Primary
 from pointsman.dns import tsig
 from pointsman.dns.answer import Responder
@@ -122,12 +121,6 @@ async def follows(port: int, zone: Zone) -> None:
                 return
         assert time.monotonic() < deadline, f"serial {serial} has not come"
         await asyncio.sleep(0.05)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Secondary:

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import socket
 from pathlib import Path
 
 import dns.edns
@@ -10,6 +9,7 @@ import dns.message
 import dns.query
 import pytest
 
+from pointlab.process import free_port
 from pointsman.config import DnsConfig, TcpConfig
 from pointsman.discovery.errors import Fatal
 from pointsman.dns.limit import RateLimit
@@ -73,9 +73,7 @@ def test_the_limits_are_those_of_the_configuration() -> None:
 
 def test_what_serves_is_replaced_whole(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
 
     async def test() -> None:
         front = Front()

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,17 +11,11 @@ from typing import Any
 import pytest
 
 from pointlab import secondaries
-from pointlab.process import Processes, wait_for
+from pointlab.process import Processes, free_port, wait_for
 from pointlab.secondaries import Primary
 
 STATE = Path(__file__).parents[1] / "data/mesos/running-state.json"
 SECRET = "c2VjcmV0IG9mIGEgdGVzdCwgb2YgMzIgb2N0ZXRzLg=="
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def asked(port: int, name: str, type_: str = "A") -> list[str]:
