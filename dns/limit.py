@@ -48,6 +48,11 @@ class RateLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     exempt: tuple[str, ...] = INSIDE
     """Networks without limit: by default all that are not of the open Internet."""
 
+    @property
+    def limits(self) -> bool:
+        """Whether there is any limit."""
+        return self.per_second > 0 or self.all_per_second > 0
+
 
 class Networks:
     """Some networks; tells whether an address is in one of them, at once when asked again."""

@@ -49,7 +49,7 @@ class Front:
             self.counts,
             Settings(config.udp_size, config.nsid, config.version, config.tcp.idle),
             cookies=Cookies(secret(config.cookie_secret_file) or self._secret, time.time),
-            limiter=Limiter(limit, time.monotonic) if limit.per_second else None,
+            limiter=Limiter(limit, time.monotonic) if limit.limits else None,
             elsewhere=elsewhere.answer if elsewhere else None,
             transfers=Transfers(zones, transfer, self.counts).answer if transfer.enabled else None,
             keys=Keys(found, time.time),

@@ -64,9 +64,9 @@ def test_cookies_outlive_a_reload_and_are_shared_by_a_file(tmp_path: Path) -> No
 
 def test_the_limits_are_those_of_the_configuration() -> None:
     query = dns.message.make_query("web.mesos.", "A").to_wire()
-    for rate, answered in ((0, 50), (3, 3)):
-        config = DnsConfig(rate_limit=RateLimit(per_second=rate, slip=0))
-        responder = Front().responder(config, zones())
+    for of_a_kind, of_all, answered in ((0, 0, 50), (3, 0, 3), (0, 3, 3)):
+        limits = RateLimit(per_second=of_a_kind, all_per_second=of_all, slip=0)
+        responder = Front().responder(DnsConfig(rate_limit=limits), zones())
         answers = [responder.udp(query, "203.0.113.9") for _ in range(50)]
         assert answered <= sum(answer is not None for answer in answers) <= answered + 1
 
