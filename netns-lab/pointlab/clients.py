@@ -61,6 +61,7 @@ RECORDS = """\
 dual A 10.9.0.1
 dual AAAA fd09::1
 deep.names.below A 10.9.0.2
+far.out.inside A 10.9.0.3
 """ + "".join(
     f"{name} A 10.8.0.{n}\n" for name, most in (("many", 80), ("some", 30)) for n in range(most)
 )
