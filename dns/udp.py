@@ -55,6 +55,8 @@ class UdpListener:
         ``answer`` takes a packet and the address it came from.
         """
         self.answer = answer
+        self.shared = False
+        """Whether others have the same socket, as the service manager does."""
         self._durations = durations or Durations()
         self._socket = bind(socket.SOCK_DGRAM, address, port)
         widen(self._socket, RECEIVE_BUFFER)
@@ -75,6 +77,10 @@ class UdpListener:
         """Stop answering and give the address back; what has come before has its answer."""
         if self._loop is not None:
             self._loop.remove_reader(self._socket)
+            if not self.shared:
+                # From here on packets go to whoever has the address beside this.
+                with suppress(OSError):
+                    self._socket.connect(self._socket.getsockname())
             self._ready()
         for task in self._later:
             task.cancel()

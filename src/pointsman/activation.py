@@ -48,6 +48,10 @@ class Handed:
                 return copy
         return listening.bound(kind, address, port, shared=shared)
 
+    def owns(self, kind: socket.SocketKind, address: str, port: int) -> bool:
+        """Tell whether a listener's socket for this address is a copy."""
+        return any(_serves(one, kind, address, port) for one in self._used)
+
     def close_unused(self) -> None:
         """Close what no listener has asked for, and say so."""
         if self._unused:

@@ -206,6 +206,7 @@ class Listeners:
             return sockets[-1]
 
         udp = UdpListener(at.host, at.port, self._udp, self._counts.durations["udp"], bind=bind)
+        udp.shared = self._handed.owns(socket.SOCK_DGRAM, at.host, at.port)
         try:
             tcp = TcpListener(at.host, at.port, self._tcp, self._connections, bind=bind)
         except BaseException:
