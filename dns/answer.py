@@ -244,12 +244,14 @@ class Responder:
                 return self._coded(query, flags | wire.REFUSED, "refused")
             self._count(query, "answered")
             return message.assembled(query, flags | wire.AA, found)
+        if query.class_ != wire.IN:
+            return self._coded(query, flags | wire.REFUSED, "refused")
         zone = self.zones.of(query.name)
         if query.type in (wire.AXFR, wire.IXFR) and zone is not None and self._transfers:
             return self._transfers(query)
-        if zone is None and self._elsewhere is not None and query.class_ == wire.IN:
+        if zone is None and self._elsewhere is not None:
             return self._elsewhere(query)
-        if zone is None or query.class_ != wire.IN or query.type in _TRANSFERS:
+        if zone is None or query.type in _TRANSFERS:
             return self._coded(query, flags | wire.REFUSED, "refused")
         if not zone.loaded:
             return self._coded(query, flags | wire.SERVFAIL, "servfail")

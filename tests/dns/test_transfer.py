@@ -200,6 +200,14 @@ def test_a_zone_without_a_view_and_an_ixfr_without_a_serial() -> None:
     assert drained(served.responder.tcp(query, "10.0.0.1"))[0][3] & 0xF == dns.rcode.FORMERR
 
 
+@pytest.mark.parametrize("class_", [2, 255, 0x2301])
+@pytest.mark.parametrize("type_", ["AXFR", "IXFR"])
+def test_a_zone_has_one_class(type_: str, class_: int) -> None:
+    data = dns.message.make_query("mesos.", type_).to_wire()[:-2] + class_.to_bytes(2)
+    (answer,) = drained(Served().responder.tcp(data, "10.0.0.1"))
+    assert answer[3] & 0xF == dns.rcode.REFUSED
+
+
 def test_only_so_many_at_once() -> None:
     served = Served(count=2_000)
     query = dns.message.make_query("mesos.", "AXFR").to_wire()
