@@ -9,7 +9,7 @@ import pytest
 
 RUN = Path(__file__).parent / "fuzz/run.py"
 TARGETS = sorted(path.stem.removeprefix("target_") for path in RUN.parent.glob("target_*.py"))
-SECONDS = 6
+SECONDS = 5
 
 
 @pytest.mark.skipif(not importlib.util.find_spec("atheris"), reason="no atheris for this Python")
