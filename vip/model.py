@@ -95,6 +95,28 @@ class VirtualServer(msgspec.Struct, frozen=True):
 Table: TypeAlias = Mapping[Key, VirtualServer]
 
 
+class Activity(msgspec.Struct, frozen=True, gc=False):
+    """What went through a virtual server or to a real one, as the kernel counts it.
+
+    The kernel works the counts and rates out every 2 s.
+    """
+
+    active: int = 0
+    """Connections that are established; 0 for a virtual server."""
+    inactive: int = 0
+    """Connections that are not established yet, or end; 0 for a virtual server."""
+    connections: int = 0
+    """All since it was made, as are packets and bytes."""
+    packets_in: int = 0
+    packets_out: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    connection_rate: int = 0
+    """Of a second, as are these."""
+    bytes_in_rate: int = 0
+    bytes_out_rate: int = 0
+
+
 class AddServer(msgspec.Struct, frozen=True, gc=False):
     """Add a virtual server without real servers."""
 
