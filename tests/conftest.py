@@ -1,5 +1,6 @@
 import ctypes
 import os
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,6 +8,9 @@ from pathlib import Path
 import pytest
 
 _NEWNET = 0x40000000  # CLONE_NEWNET
+
+# Of a shell's background job interrupts are ignored, which processes started here would inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
