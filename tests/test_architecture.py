@@ -41,6 +41,7 @@ DOES_IO = {
     "dns/udp.py",
     "vip/link.py",
     "vip/masquerade.py",
+    "vip/namespaces.py",
     "vip/netlink.py",
     "vip/owned.py",
     "vip/sysctl.py",
