@@ -134,12 +134,13 @@ def application(served: Served, metrics: Metrics) -> web.Application:
 
 
 def vips_view(wanted: Wanted, domain: str) -> Iterator[dict[str, Any]]:
-    """Yield each virtual server as dcos-net's ``/v1/vips`` tells it."""
+    """Yield each virtual server as dcos-net's ``/v1/vips`` tells it, and its address."""
     names = {address: name for name, addresses in wanted.names.items() for address in addresses}
     for key, server in wanted.table.items():
         host = f"{names[key.address]}.{domain}" if key.address in names else key.address
         yield {
             "vip": text.joined(host, key.port),
+            "ip": key.address,
             "protocol": str(IpProtocol(key.protocol)),
             "backend": [
                 {"ip": endpoint.address, "port": endpoint.port, "weight": real.weight}

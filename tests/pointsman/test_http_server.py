@@ -71,9 +71,10 @@ def test_vips_are_told_as_dcos_net_told_them() -> None:
     assert (status, kind) == (200, "application/json")
     backend = [{"ip": "10.0.0.11", "port": 31000, "weight": 1}]
     assert json.loads(text) == [
-        {"vip": "10.1.1.1:8080", "protocol": "tcp", "backend": backend},
+        {"vip": "10.1.1.1:8080", "ip": "10.1.1.1", "protocol": "tcp", "backend": backend},
         {
             "vip": "web.marathon.l4lb.thisdcos.directory:80",
+            "ip": "11.0.0.199",
             "protocol": "tcp",
             "backend": backend,
         },
