@@ -6,6 +6,7 @@ configuration is wrong.
 
 import argparse
 import asyncio
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -94,6 +95,12 @@ def _parser() -> argparse.ArgumentParser:
     import_.add_argument("file", type=Path, metavar="FILE", help="its configuration")
     import_.set_defaults(run=_import)
 
+    _add_announce(
+        commands.add_parser(
+            "announce", help="announce VIPs to the routers around, by ExaBGP or BIRD"
+        )
+    )
+
     flush = commands.add_parser(
         "flush", help="remove every virtual server, route and rule that Pointsman made here"
     )
@@ -124,6 +131,70 @@ def _add_state(parser: argparse.ArgumentParser) -> None:
         help=f"configuration (default: none with --state, else {DEFAULT})",
     )
     parser.add_argument("--json", action="store_true", help="for programs rather than people")
+
+
+def _add_announce(announce: argparse.ArgumentParser) -> None:
+    _add_config(announce)
+    announce.add_argument(
+        "--format",
+        choices=["exabgp", "bird"],
+        default="exabgp",
+        help="instructions for the ExaBGP that runs this, or a file for BIRD (default %(default)s)",
+    )
+    announce.add_argument(
+        "--ranges", action="store_true", help="announce whole ranges rather than each VIP in them"
+    )
+    announce.add_argument(
+        "--family",
+        type=int,
+        choices=[4, 6],
+        help="announce VIPs of IPv4 or IPv6 alone (default: both; to ExaBGP those of IPv6 "
+        "if --next-hop has an address for them)",
+    )
+    announce.add_argument(
+        "--hold",
+        type=float,
+        default=60.0,
+        metavar="SECONDS",
+        help="withdraw everything after Pointsman was silent or not ready so long (default 60)",
+    )
+    announce.add_argument(
+        "--interval",
+        type=float,
+        default=1.0,
+        metavar="SECONDS",
+        help="from one question to the next (default 1)",
+    )
+    announce.add_argument(
+        "--once", action="store_true", help="print what would be announced now, and end"
+    )
+    exabgp = announce.add_argument_group("for ExaBGP")
+    exabgp.add_argument(
+        "--next-hop",
+        action="append",
+        default=[],
+        metavar="ADDRESS",
+        help="this host's address, once for each family (default self: that of the session)",
+    )
+    exabgp.add_argument(
+        "--community",
+        action="append",
+        default=[],
+        metavar="COMMUNITY",
+        help="as in 65000:100, 65000:1:2 or no-export; may be repeated",
+    )
+    exabgp.add_argument("--med", type=int, metavar="NUMBER", help="multi-exit discriminator")
+    bird = announce.add_argument_group("for BIRD")
+    bird.add_argument(
+        "--output", type=Path, metavar="FILE", help="what BIRD's configuration includes"
+    )
+    bird.add_argument(
+        "--reload",
+        default="",
+        metavar="COMMAND",
+        help='run after a change of the file, as in "birdc configure"',
+    )
+    announce.set_defaults(run=_announce)
 
 
 # The commands import what they need: `show` must not wait for the network libraries.
@@ -230,3 +301,32 @@ def _flush(options: argparse.Namespace) -> int:
     for failure in report.failures:
         print(f"pointsman: the kernel refused to {failure}", file=sys.stderr)
     return 1 if report.failures else 0
+
+
+def _announce(options: argparse.Namespace) -> int:
+    from pointsman import announce
+    from pointsman.rules import ranges
+    from pointsman.vip.announce import attributes, bird, instructions
+
+    to_bird = options.format == "bird"
+    if to_bird and not (options.output or options.once):
+        raise Fatal("--format bird writes a file: name it by --output")
+    said = attributes(options.next_hop, options.community, options.med)
+    config = load(options.config)
+    log.set_up(config.log.level)
+    settings = announce.Settings(
+        announce.address(config),
+        (options.family,) if options.family else (4, 6) if to_bird else said.families,
+        ranges(config) if options.ranges else (),
+        options.hold,
+        options.interval,
+    )
+    if options.once:
+        found = asyncio.run(announce.once(settings))
+        lines = [f"{line}\n" for line in instructions(frozenset(), found, said)]
+        print(bird(found) if to_bird else "".join(lines), end="")
+    elif to_bird:
+        asyncio.run(announce.by_bird(settings, options.output, shlex.split(options.reload)))
+    else:
+        asyncio.run(announce.by_exabgp(settings, said))
+    return 0
