@@ -6,6 +6,7 @@ configuration is wrong.
 
 import argparse
 import asyncio
+import math
 import shlex
 import sys
 from collections.abc import Sequence
@@ -133,6 +134,13 @@ def _add_state(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="for programs rather than people")
 
 
+def _seconds(word: str) -> float:
+    seconds = float(word)
+    if not 0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{word} is not a number of seconds above 0")
+    return seconds
+
+
 def _add_announce(announce: argparse.ArgumentParser) -> None:
     _add_config(announce)
     announce.add_argument(
@@ -153,14 +161,14 @@ def _add_announce(announce: argparse.ArgumentParser) -> None:
     )
     announce.add_argument(
         "--hold",
-        type=float,
+        type=_seconds,
         default=60.0,
         metavar="SECONDS",
         help="withdraw everything after Pointsman was silent or not ready so long (default 60)",
     )
     announce.add_argument(
         "--interval",
-        type=float,
+        type=_seconds,
         default=1.0,
         metavar="SECONDS",
         help="from one question to the next (default 1)",

@@ -304,3 +304,10 @@ def test_the_end_of_exabgp_is_that_of_the_command(tmp_path: Path) -> None:
 def test_a_file_for_bird_must_be_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["announce", "--format", "bird"]) == 1
     assert "name it by --output" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("word", ["0", "-1", "nan", "inf", "soon"])
+def test_an_interval_is_above_0(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["announce", "--interval", word])
+    assert "--interval" in capsys.readouterr().err
