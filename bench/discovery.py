@@ -28,7 +28,7 @@ from pointsman.discovery.seen import Seen
 from pointsman.discovery.trust import Trust
 from pointsman.discovery.watch import Pace, Watch
 from pointsman.dns.records import NameRules
-from pointsman.pipeline import Rules, derive
+from pointsman.pipeline import Rules, VipRules, derive
 
 ROOT = Path(__file__).resolve().parents[1]
 AGENTS = 500
@@ -101,7 +101,7 @@ def peak_above(path: Path) -> int:
 
 def one_change(*counts: int) -> None:
     print("\none status update among many tasks: median")
-    rules = Rules(NameRules(), balance=False)
+    rules = Rules(NameRules(), VipRules(enabled=False))
     for count in counts:
         known = gather([v1.read(states.v1(count, AGENTS))])
         believed, _ = trust.believe(Trust(), known, 0.0)

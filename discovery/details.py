@@ -120,11 +120,20 @@ class _Resources(msgspec.Struct, frozen=True, gc=False):
     ports: str | float = ""
 
 
+class _Duration(msgspec.Struct, frozen=True, gc=False):
+    nanoseconds: int = 0
+
+
+class _KillPolicy(msgspec.Struct, frozen=True, gc=False):
+    grace_period: _Duration = _Duration()
+
+
 _resources = msgspec.json.Decoder(_Resources | tuple[_Resource, ...] | None)
 _statuses = msgspec.json.Decoder(tuple[_Status, ...] | None)
 _labels = msgspec.json.Decoder(_Labels)
 _discovery = msgspec.json.Decoder(_Discovery | None)
 _container = msgspec.json.Decoder(_Container | None)
+_kill_policy = msgspec.json.Decoder(_KillPolicy | None)
 _status_list = msgspec.json.Decoder(tuple[Raw, ...] | None)
 
 
@@ -151,6 +160,8 @@ def task(told: Told, framework: str, agent: str) -> Task:
         discovery = _to_discovery(_discovery.decode(told.discovery))
         where = "container"
         container = _container.decode(told.container)
+        where = "kill_policy"
+        killed = _kill_policy.decode(told.kill_policy) or _KillPolicy()
     except (msgspec.DecodeError, ValueError) as error:
         raise ValueError(f"{where}: {error}") from error
     addresses = _addresses(newest)
@@ -175,6 +186,7 @@ def task(told: Told, framework: str, agent: str) -> Task:
         runtime=container.type if container else "",
         network=_network(container, addresses, agent),
         networks=_networks(container, newest),
+        grace=killed.grace_period.nanoseconds / 1e9,
     )
 
 

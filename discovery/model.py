@@ -81,6 +81,8 @@ class Task(msgspec.Struct, frozen=True, gc=False):
     """``host``, ``bridge`` or ``container`` (a network of its own)."""
     networks: tuple[str, ...] = ()
     """Names of the networks that its container is on."""
+    grace: float = 0.0
+    """Seconds from being asked to end until it is killed; 0 when the master doesn't say."""
 
     @property
     def key(self) -> TaskKey:
@@ -112,6 +114,7 @@ class Told(msgspec.Struct, frozen=True, gc=False, rename={"agent_id": "slave_id"
     discovery: Raw = NULL
     container: Raw = NULL
     health_check: Raw = NULL
+    kill_policy: Raw = NULL
 
     @property
     def key(self) -> TaskKey:
@@ -124,6 +127,7 @@ class Told(msgspec.Struct, frozen=True, gc=False, rename={"agent_id": "slave_id"
             self.id, self.name, self.framework_id, self.agent_id, self.state,
             self.resources.copy(), self.statuses.copy(), self.labels.copy(),
             self.discovery.copy(), self.container.copy(), self.health_check.copy(),
+            self.kill_policy.copy(),
         )  # fmt: skip
 
 

@@ -42,6 +42,7 @@ class _Task(msgspec.Struct, frozen=True, gc=False):
     discovery: Raw = NULL
     container: Raw = NULL
     health_check: Raw = NULL
+    kill_policy: Raw = NULL
 
 
 class _Attribute(msgspec.Struct, frozen=True, gc=False):
@@ -347,6 +348,7 @@ def _told(raw: Raw) -> Told:
         task.discovery,
         task.container,
         task.health_check,
+        task.kill_policy,
     )
 
 

@@ -40,7 +40,7 @@ DOES_IO = {
     "dns/tcp.py",
     "dns/udp.py",
     "vip/link.py",
-    "vip/masquerade.py",
+    "vip/netfilter.py",
     "vip/namespaces.py",
     "vip/netlink.py",
     "vip/owned.py",

@@ -8,12 +8,16 @@ from pointsman.vip.model import (
     Change,
     DeleteReal,
     DeleteServer,
+    Endpoint,
     Key,
     SetReal,
     SetServer,
     Table,
     VirtualServer,
 )
+
+ORDERED = "mh"
+"""The scheduler whose choice depends on the order in which real servers were added."""
 
 
 def diff(actual: Table, wanted: Table, ours: Callable[[Key], bool]) -> tuple[Change, ...]:
@@ -32,6 +36,12 @@ def diff(actual: Table, wanted: Table, ours: Callable[[Key], bool]) -> tuple[Cha
     return tuple(changes)
 
 
+def moves(changes: tuple[Change, ...]) -> bool:
+    """Tell whether a real server is deleted and added again, only for its place in the order."""
+    gone = {(c.key, c.endpoint) for c in changes if isinstance(c, DeleteReal)}
+    return any((c.key, c.endpoint) in gone for c in changes if isinstance(c, AddReal))
+
+
 def _added(key: Key, wanted: VirtualServer) -> Iterator[Change]:
     yield AddServer(key, wanted.settings)
     for endpoint in sorted(wanted.real_servers):
@@ -42,10 +52,24 @@ def _changed(key: Key, actual: VirtualServer, wanted: VirtualServer) -> Iterator
     if actual.settings != wanted.settings:
         yield SetServer(key, wanted.settings)
     before, after = actual.real_servers, wanted.real_servers
-    for endpoint in sorted(after.keys() - before.keys()):
+    late = _late(actual, wanted) if wanted.settings.scheduler == ORDERED else ()
+    for endpoint in sorted(after.keys() - before.keys() | {*late}):
+        # One after the other, so that the rest stand meanwhile.
+        if endpoint in before:
+            yield DeleteReal(key, endpoint)
         yield AddReal(key, endpoint, after[endpoint])
-    for endpoint in sorted(after.keys() & before.keys()):
+    for endpoint in sorted(after.keys() & before.keys() - {*late}):
         if after[endpoint] != before[endpoint]:
             yield SetReal(key, endpoint, after[endpoint])
     for endpoint in sorted(before.keys() - after.keys()):
         yield DeleteReal(key, endpoint)
+
+
+def _late(actual: VirtualServer, wanted: VirtualServer) -> list[Endpoint]:
+    """Return those that must be added again for all to stand in order, as on any other node."""
+    standing = [e for e in actual.real_servers if e in wanted.real_servers]
+    ordered = sorted(wanted.real_servers)
+    right = 0
+    while right < len(standing) and standing[right] == ordered[right]:
+        right += 1
+    return standing[right:]

@@ -1,68 +1,38 @@
-"""Brings this host's kernel to the wanted table: virtual servers, their routes, the masquerade."""
+"""Brings a kernel to what its virtual servers should come to, with all that they need around them.
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+What the kernel has is read whole at the start, after a refusal, and from time to time; in between
+it is known, and a change costs only what it changes.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
 
 import msgspec
 
-from pointsman.vip.addresses import Range
-from pointsman.vip.diff import diff
-from pointsman.vip.model import Change, DeleteServer, Failure, Table
-from pointsman.vip.owned import Memory, Owned
-from pointsman.vip.sysctl import BALANCING, MASQUERADING
+from pointsman.discovery.errors import Transient
+from pointsman.vip.diff import ORDERED, diff, moves
+from pointsman.vip.elect import Target
+from pointsman.vip.model import (
+    Activity,
+    Change,
+    DeleteServer,
+    Endpoint,
+    Failure,
+    Forwarding,
+    Key,
+    VirtualServer,
+)
+from pointsman.vip.owned import Memory, Standing
+from pointsman.vip.parts import Look, Memories, Report, Routes, Rules, Servers, Settings, Wants
+from pointsman.vip.transition import Drain, Passage, step
 
+RETRY = 1.0
+"""Seconds after a refusal until all is read and compared again."""
 
-class Servers(Protocol):
-    """Virtual servers of a kernel: ``netlink.Ipvs``, or its double ``memory.MemoryIpvs``."""
+SLOPPY = {"net.ipv4.vs.sloppy_tcp": "1"}
+"""A connection that begins in the middle is taken over from another director: mh chooses alike."""
 
-    def table(self) -> Table:
-        """Return what is there now."""
-        ...
-
-    def apply(self, changes: Sequence[Change]) -> tuple[Failure, ...]:
-        """Make all changes, in order; return those that were refused."""
-        ...
-
-
-class Routes(Protocol):
-    """The local routes of VIPs: ``link.Link``."""
-
-    def sync(self, addresses: Sequence[str]) -> int:
-        """Make exactly the ranges and these addresses local; return how many changes it took."""
-        ...
-
-    def remove(self) -> int:
-        """Remove all of it; return how many links and routes there were."""
-        ...
-
-
-class Rules(Protocol):
-    """The masquerade: ``masquerade.Masquerade``."""
-
-    def ensure(self) -> int:
-        """Add what is missing; return how much."""
-        ...
-
-    def remove(self) -> int:
-        """Remove all of it; return how many rules there were."""
-        ...
-
-
-class Settings(Protocol):
-    """Kernel settings: ``sysctl.Sysctl``."""
-
-    def ensure(self, wanted: Mapping[str, str]) -> dict[str, str]:
-        """Write what differs; return the values before, of those written."""
-        ...
-
-
-class Report(msgspec.Struct, frozen=True):
-    """What one synchronisation did."""
-
-    changes: tuple[Change, ...] = ()
-    failures: tuple[Failure, ...] = ()
-    surroundings: int = 0
-    """Changes of links, routes, rules and settings."""
+KEEP_CONNECTIONS = {"net.ipv4.vs.expire_nodest_conn": "0"}
+"""While a real server is deleted and added again: its connections wait rather than break."""
 
 
 class Kernel:
@@ -74,57 +44,267 @@ class Kernel:
         routes: Routes,
         rules: Rules | None,
         settings: Settings,
-        owned: Owned,
-        ranges: Sequence[Range],
+        owned: Memories,
+        wants: Wants,
     ) -> None:
-        """``rules`` is None where nothing is to be masqueraded."""
+        """``rules`` is None where there are to be none."""
         self._servers = servers
         self._routes = routes
         self._rules = rules
         self._settings = settings
         self._owned = owned
-        self._ranges = frozenset(ranges)
+        self._wants = wants
+        self._inside = Memory(ranges=frozenset(wants.ranges))
+        self._actual: dict[Key, VirtualServer] | None = None
+        """What the kernel has; None when that must be read."""
+        self._outside: frozenset[Key] = frozenset()
+        """Virtual servers that are wanted outside of our ranges."""
+        self._ready = False
+        """The surroundings were made once."""
+        self._passages = self._remembered()
 
-    def sync(self, table: Table) -> Report:
-        """Make the kernel's table equal to this one; virtual servers of others stay as they are.
+    def sync(
+        self, targets: Mapping[Key, Target], changed: Collection[Key] | None, now: float
+    ) -> Report:
+        """Make our share of the kernel's table what the targets ask for now.
 
-        A virtual server is ours when its address lies in our ranges, or a label names it, or did
-        until now. Raises Transient when the kernel can't be asked.
+        ``changed`` are the targets that differ from those of the call before; None when anything
+        may, and then all is read and compared. A virtual server is ours when its address lies in
+        our ranges, or a label names it, or did until now. Raises Transient when the kernel can't
+        be asked.
         """
-        ours = Memory(ranges=self._ranges)
-        ours = Memory(frozenset(key for key in table if not ours.covers(key)), self._ranges)
-        # Remembered before they are made, so that a crash in between leaves nothing behind.
-        self._owned.keep(self._owned.memory | ours)
-        changes = diff(self._servers.table(), table, self._owned.memory.covers)
+        known = self._actual
+        if changed is None or known is None:
+            return self._whole(targets, known, now)
+        due = (k for k, p in self._passages.items() if p.wake is not None and p.wake <= now)
+        return self._part(targets, known, {*changed, *due}, now)
+
+    def look(self) -> Look:
+        """Return what there is of ours now, and what goes through it."""
+        table = self._servers.table()
+        ours = {key: server for key, server in table.items() if self._covers(key)}
+        return Look(
+            ours,
+            self._servers.activity(ours),
+            self.traffic(),
+            {
+                (key, endpoint): drain.deadline
+                for key, passage in self._passages.items()
+                for endpoint, drain in passage.drains.items()
+            },
+            self._settings.read([*self._wants.sysctls, *SLOPPY])
+            | {"timeouts (tcp, tcp_fin, udp)": "{} {} {} s".format(*self._servers.timeouts())},
+        )
+
+    def traffic(self) -> Mapping[Key, Activity]:
+        """Return what went through each virtual server of ours."""
+        return {key: found for key, found in self._servers.traffic().items() if self._covers(key)}
+
+    def flush(self) -> Report:
+        """Remove everything that was made here, and set settings back to what they were."""
+        memory = self._owned.memory
+        ours = msgspec.structs.replace(memory, ranges=memory.ranges | self._inside.ranges)
+        changes = tuple(DeleteServer(k) for k in sorted(self._servers.table()) if ours.covers(k))
         failures = self._servers.apply(changes) if changes else ()
+        removed = self._routes.remove() + (self._rules.remove() if self._rules else 0)
+        restored = len(self._settings.ensure(memory.sysctls))
+        if memory.timeouts is not None:
+            self._servers.set_timeouts(*memory.timeouts)
+            restored += 1
+        self._actual = None
+        if not failures:
+            self._owned.keep(Memory())
+        return Report(changes, failures, removed + restored)
+
+    def _whole(
+        self,
+        targets: Mapping[Key, Target],
+        known: Mapping[Key, VirtualServer] | None,
+        now: float,
+    ) -> Report:
+        """Read everything, and make all of it right."""
+        self._outside = frozenset(key for key in targets if not self._inside.covers(key))
+        complaints = []
+        surroundings = 0
+        works = [lambda: self._set(self._wants.sysctls), self._time]
+        if rules := self._rules:
+            works.append(lambda: rules.ensure(set(targets)))
+        for work in works:
+            try:
+                surroundings += work()
+            except Transient as error:
+                complaints.append(str(error))
+        actual = dict(self._servers.table())
+        self._actual = actual
+        memory = self._owned.memory
+        ours = {key for key in actual if key in targets or memory.covers(key)}
+        ours.update(key for key in actual if self._inside.covers(key))
+        repaired = 0
+        if known is not None:
+            mine = ours | {key for key in known if memory.covers(key)}
+            repaired = sum(actual.get(key) != known.get(key) for key in mine)
+        report = self._part(targets, actual, {*targets, *ours}, now, routes=True)
+        surroundings += report.surroundings
+        if self._ready:
+            repaired += surroundings
+        self._ready = True
+        return msgspec.structs.replace(
+            report,
+            surroundings=surroundings,
+            repaired=repaired,
+            complaints=(*complaints, *report.complaints),
+        )
+
+    def _part(
+        self,
+        targets: Mapping[Key, Target],
+        actual: dict[Key, VirtualServer],
+        keys: Collection[Key],
+        now: float,
+        *,
+        routes: bool = False,
+    ) -> Report:
+        """Make these virtual servers right; ``routes`` looks after all routes in any case."""
+        before = self._outside
+        outside = {key for key in keys if not self._inside.covers(key)}
+        come = {key for key in outside if key in targets} - before
+        gone = {key for key in outside if key not in targets} & before
+        if come or gone:
+            self._outside = before - gone | come
+        wanted = dict(self._steps(targets, actual, keys, now))
+        # Remembered before they are made, so that a crash in between leaves nothing behind.
+        self._own(come)
+        changes = diff({k: actual[k] for k in keys if k in actual}, wanted, self._covers)
+        complaints: list[str] = []
+        self._rule(wanted.keys() - actual.keys(), complaints, new=True)
+        if any(_moves_between_directors(server) for server in wanted.values()):
+            self._set(SLOPPY)
+        self._actual = None
+        failures = self._apply(changes)
+        if not failures:
+            for key in keys:
+                actual.pop(key, None)
+            actual |= wanted
+            self._actual = actual
+        self._rule({c.key for c in changes if isinstance(c, DeleteServer)}, complaints, new=False)
         # Routes come last: a VIP is reachable once it is whole, and clients of one that ends get a
         # reset rather than silence.
-        surroundings = self._routes.sync(sorted({key.address for key in ours.keys}))
-        if not failures:
-            self._owned.keep(Memory(ours.keys, ours.ranges, self._owned.memory.sysctls))
-        return Report(changes, failures, surroundings)
+        surroundings = 0
+        if routes or come or gone:
+            surroundings = self._routes.sync(sorted({key.address for key in self._outside}))
+        self._remember(exactly=not failures and (routes or bool(gone)))
+        wakes = [p.wake for p in self._passages.values() if p.wake is not None]
+        if failures:
+            wakes.append(now + RETRY)
+        return Report(
+            changes,
+            failures,
+            surroundings,
+            complaints=tuple(complaints),
+            draining=sum(len(p.drains) for p in self._passages.values()),
+            wake=min(wakes, default=None),
+        )
 
-    def prepare(self) -> Report:
-        """Set what virtual servers need around them, where it isn't set.
+    def _steps(
+        self,
+        targets: Mapping[Key, Target],
+        actual: Mapping[Key, VirtualServer],
+        keys: Collection[Key],
+        now: float,
+    ) -> Iterator[tuple[Key, VirtualServer]]:
+        """Yield what the kernel should have now of these."""
+        draining = [k for k in keys if k in self._passages and self._passages[k].drains]
+        counted = self._servers.activity(draining) if draining else {}
+        for key in keys:
+            active = {endpoint: a.active for endpoint, a in counted.get(key, {}).items()}
+            before = self._passages.pop(key, Passage())
+            server, passage = step(key, targets.get(key), actual.get(key), active, before, now)
+            if passage != Passage():
+                self._passages[key] = passage
+            if server is not None:
+                yield key, server
 
-        Raises Transient when the kernel refuses.
-        """
-        wanted = BALANCING | (MASQUERADING if self._rules else {})
+    def _apply(self, changes: tuple[Change, ...]) -> tuple[Failure, ...]:
+        if not changes:
+            return ()
+        if not moves(changes):
+            return self._servers.apply(changes)
+        before = self._settings.ensure(KEEP_CONNECTIONS)
+        try:
+            return self._servers.apply(changes)
+        finally:
+            self._settings.ensure(before)
+
+    def _covers(self, key: Key) -> bool:
+        return self._inside.covers(key) or self._owned.memory.covers(key)
+
+    def _rule(self, keys: Collection[Key], complaints: list[str], *, new: bool) -> None:
+        if not self._rules or not keys:
+            return
+        try:
+            if new:
+                self._rules.admit(keys)
+            else:
+                self._rules.dismiss(keys)
+        except Transient as error:
+            complaints.append(str(error))
+
+    def _set(self, wanted: Mapping[str, str]) -> int:
+        """Write settings that differ; remember what was there before us."""
         before = self._settings.ensure(wanted)
         if before:
             # Of a setting written twice the first value is the one that was there before us.
             memory = self._owned.memory
-            self._owned.keep(Memory(memory.keys, memory.ranges, before | memory.sysctls))
-        rules = self._rules.ensure() if self._rules else 0
-        return Report(surroundings=len(before) + rules)
+            sysctls = before | memory.sysctls
+            self._owned.keep(msgspec.structs.replace(memory, sysctls=sysctls))
+        return len(before)
 
-    def flush(self) -> Report:
-        """Remove everything that was made here, and set settings back to what they were."""
-        memory = self._owned.memory | Memory(ranges=self._ranges)
-        changes = tuple(DeleteServer(k) for k in sorted(self._servers.table()) if memory.covers(k))
-        failures = self._servers.apply(changes) if changes else ()
-        removed = self._routes.remove() + (self._rules.remove() if self._rules else 0)
-        restored = self._settings.ensure(memory.sysctls)
-        if not failures:
-            self._owned.keep(Memory())
-        return Report(changes, failures, removed + len(restored))
+    def _time(self) -> int:
+        """Set timeouts that differ; remember what was there before us."""
+        if not any(self._wants.timeouts):
+            return 0
+        found = self._servers.timeouts()
+        pairs = zip(found, self._wants.timeouts, strict=True)
+        if all(wanted in (0, there) for there, wanted in pairs):
+            return 0
+        self._servers.set_timeouts(*self._wants.timeouts)
+        memory = self._owned.memory
+        self._owned.keep(msgspec.structs.replace(memory, timeouts=memory.timeouts or found))
+        return 1
+
+    def _own(self, come: Collection[Key]) -> None:
+        """Call these ours from now on, and what is in our ranges."""
+        memory = self._owned.memory
+        ranges = memory.ranges | self._inside.ranges
+        keys = memory.keys.union(come) if come else memory.keys
+        self._owned.keep(msgspec.structs.replace(memory, keys=keys, ranges=ranges))
+
+    def _remember(self, *, exactly: bool) -> None:
+        """Keep in mind until when what drains may; exactly: and that nothing else is ours."""
+        drains = frozenset(
+            Standing(key, endpoint, drain.deadline)
+            for key, passage in self._passages.items()
+            for endpoint, drain in passage.drains.items()
+        )
+        memory = msgspec.structs.replace(
+            self._owned.memory, drains=drains, boot=self._wants.boot if drains else ""
+        )
+        if exactly:
+            ranges = self._inside.ranges
+            memory = msgspec.structs.replace(memory, keys=self._outside, ranges=ranges)
+        self._owned.keep(memory)
+
+    def _remembered(self) -> dict[Key, Passage]:
+        """Return the drains of the run before, if it was of this boot."""
+        memory = self._owned.memory
+        found: dict[Key, dict[Endpoint, Drain]] = {}
+        if memory.boot == self._wants.boot:
+            for one in memory.drains:
+                found.setdefault(one.key, {})[one.endpoint] = Drain(one.deadline)
+        return {key: Passage(drains) for key, drains in found.items()}
+
+
+def _moves_between_directors(server: VirtualServer) -> bool:
+    return server.settings.scheduler == ORDERED and any(
+        real.forwarding != Forwarding.MASQUERADE for real in server.real_servers.values()
+    )

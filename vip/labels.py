@@ -4,9 +4,12 @@
 oldest form stands on the task, as ``VIP_PORT0``, and names its protocol: ``tcp://web:80``.
 """
 
+from collections.abc import Container
+
 import msgspec
 
 from pointsman.discovery import mangle, text
+from pointsman.vip.policy import OPTIONS
 
 TASK_LABEL = "VIP_PORT"
 """Of a task's own labels, those with this start and an index into its host ports."""
@@ -52,3 +55,15 @@ def parse_with_protocol(value: str) -> tuple[str, Label]:
     if not separator:
         raise ValueError(f"{value!r} is not tcp://… or udp://…")
     return protocol.lower(), parse(rest)
+
+
+def option(key: str, vips: Container[str]) -> str | None:
+    """Return which option of a VIP a label's key names: ``scheduler`` of ``VIP_0_SCHEDULER``.
+
+    ``vips`` are the keys of VIPs that it may belong to; None when it is no option of any.
+    """
+    for name in OPTIONS:
+        for ending in (f"_{name.upper()}", f"_{name}"):
+            if key.endswith(ending) and key.removesuffix(ending) in vips:
+                return name
+    return None

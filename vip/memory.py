@@ -1,14 +1,16 @@
 """Virtual servers in memory: the double of ``netlink.Ipvs`` for tests and dry runs."""
 
 import errno
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from pointsman.vip.model import (
+    Activity,
     AddReal,
     AddServer,
     Change,
     DeleteReal,
     DeleteServer,
+    Endpoint,
     Failure,
     Key,
     SetReal,
@@ -24,11 +26,38 @@ class MemoryIpvs:
     def __init__(self, table: Table | None = None) -> None:
         self.sent = 0
         """Changes, made or refused, so far."""
+        self.active: dict[tuple[Key, Endpoint], int] = {}
+        """Connections that tests say are there."""
         self._table: dict[Key, VirtualServer] = dict(table or {})
+        self._timeouts = (900, 120, 300)
 
     def table(self) -> Table:
         """Return what is there now."""
         return dict(self._table)
+
+    def activity(self, keys: Iterable[Key]) -> dict[Key, dict[Endpoint, Activity]]:
+        """Return what goes to the real servers of these virtual servers."""
+        return {
+            key: {
+                endpoint: Activity(active=self.active.get((key, endpoint), 0))
+                for endpoint in self._table[key].real_servers
+            }
+            for key in keys
+            if key in self._table
+        }
+
+    def traffic(self) -> dict[Key, Activity]:
+        """Return what went through each virtual server: nothing ever does."""
+        return dict.fromkeys(self._table, Activity())
+
+    def timeouts(self) -> tuple[int, int, int]:
+        """Return the idle timeouts of TCP, TCP after FIN, and UDP connections, in seconds."""
+        return self._timeouts
+
+    def set_timeouts(self, tcp: int = 0, tcp_fin: int = 0, udp: int = 0) -> None:
+        """Set idle timeouts in seconds; 0 leaves one as it is."""
+        before = self._timeouts
+        self._timeouts = (tcp or before[0], tcp_fin or before[1], udp or before[2])
 
     def apply(self, changes: Sequence[Change]) -> tuple[Failure, ...]:
         """Make all changes, in order; return those that are refused."""

@@ -44,10 +44,14 @@ class Key(msgspec.Struct, frozen=True, gc=False, order=True):
         """4 or 6."""
         return 6 if ":" in self.address else 4
 
-    def __str__(self) -> str:
+    def called(self, name: str) -> str:
+        """Return how it is written with this name for its address."""
         if self.fwmark:
             return f"fwmark {self.fwmark} ipv{self.family}"
-        return f"{Protocol(self.protocol)} {text.joined(self.address, self.port)}"
+        return f"{Protocol(self.protocol)} {text.joined(name, self.port)}"
+
+    def __str__(self) -> str:
+        return self.called(self.address)
 
 
 class Settings(msgspec.Struct, frozen=True, gc=False):
@@ -67,6 +71,11 @@ class Endpoint(msgspec.Struct, frozen=True, gc=False, order=True):
 
     address: str
     port: int
+
+    @property
+    def family(self) -> int:
+        """4 or 6."""
+        return 6 if ":" in self.address else 4
 
     def __str__(self) -> str:
         return text.joined(self.address, self.port)

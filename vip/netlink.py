@@ -7,15 +7,15 @@ import socket
 import struct
 import subprocess
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import count
 from types import TracebackType
 from typing import Self
 
 from pointsman.discovery.errors import Fatal, Transient
-from pointsman.vip import messages
-from pointsman.vip.model import Change, Failure, Key, Table, VirtualServer
+from pointsman.vip import activity, messages
+from pointsman.vip.model import Activity, Change, Endpoint, Failure, Key, Table, VirtualServer
 
 BATCH = 160 * 1024
 """Octets sent at once: below what a socket's default send buffer (208 KiB) takes."""
@@ -27,6 +27,10 @@ _LARGEST = 64 << 10
 """Octets; the kernel fills at most 32 KiB of a dump into one answer."""
 _TIMEOUT = 10
 """Seconds; the kernel answers within the system call, so an answer that takes longer is lost."""
+
+INTERRUPTIONS = 10
+"""How often a dump is begun anew because somebody changed the table meanwhile."""
+INTERRUPTED = "somebody changes the table of virtual servers faster than it can be read"
 
 NO_RIGHT = (
     "programming IPVS needs CAP_NET_ADMIN: run as root, give the unit "
@@ -85,13 +89,14 @@ class Ipvs:
 
         Raises Transient when the kernel's answer can't be had whole.
         """
-        while True:
+        for _ in range(INTERRUPTIONS):
             try:
                 return dict(self._servers())
             except InterruptedError:
                 continue  # somebody changed the table while we read it
             except ValueError as error:
                 raise Transient(f"the kernel tells its table in another way: {error}") from error
+        raise Transient(INTERRUPTED)
 
     def apply(self, changes: Sequence[Change]) -> tuple[Failure, ...]:
         """Make all changes, in order; return those that the kernel refused.
@@ -119,6 +124,25 @@ class Ipvs:
                 if code and sequence in sent:
                     failures.append(Failure(sent[sequence], code))
         return tuple(failures)
+
+    def activity(self, keys: Iterable[Key]) -> dict[Key, dict[Endpoint, Activity]]:
+        """Return what goes to the real servers of these virtual servers.
+
+        Raises Transient when the kernel's answer can't be had whole.
+        """
+        found = {}
+        for key in keys:
+            bodies = self._dump(messages.GET_DEST, messages.service(key))
+            found[key] = {messages.read_real(body)[0]: activity.of_real(body) for body in bodies}
+        return found
+
+    def traffic(self) -> dict[Key, Activity]:
+        """Return what went through each virtual server.
+
+        Raises Transient when the kernel's answer can't be had whole.
+        """
+        bodies = self._dump(messages.GET_SERVICE)
+        return {messages.read_service(body)[0]: activity.of_service(body) for body in bodies}
 
     def flush(self) -> None:
         """Delete all virtual servers, of others as well."""
@@ -168,6 +192,13 @@ class Ipvs:
             reals = self._ask(messages.GET_DEST, messages.service(key), messages.DUMP)
             # The kernel tells the newest first.
             yield key, VirtualServer(settings, dict(map(messages.read_real, reversed(reals))))
+
+    def _dump(self, command: int, attributes: bytes = b"") -> list[bytes]:
+        """Return the bodies of a dump; one that somebody's change interrupts is begun anew."""
+        for _ in range(INTERRUPTIONS):
+            with suppress(InterruptedError):
+                return self._ask(command, attributes, messages.DUMP)
+        raise Transient(INTERRUPTED)
 
     def _command(self, command: int, attributes: bytes = b"") -> None:
         """Send one message that changes something, and wait for its acknowledgement."""

@@ -6,7 +6,16 @@ import msgspec
 
 from pointsman.discovery import files
 from pointsman.vip.addresses import Range
-from pointsman.vip.model import Key
+from pointsman.vip.model import Endpoint, Key
+
+
+class Standing(msgspec.Struct, frozen=True, gc=False, order=True):
+    """Until when a real server that gets no new connections may keep those it has."""
+
+    key: Key
+    endpoint: Endpoint
+    deadline: float
+    """By the clock of this boot (CLOCK_MONOTONIC)."""
 
 
 class Memory(msgspec.Struct, frozen=True):
@@ -16,20 +25,19 @@ class Memory(msgspec.Struct, frozen=True):
     """Virtual servers outside the ranges that a label names, or named until now."""
     ranges: frozenset[Range] = frozenset()
     """Ranges of named VIPs, as configured now and, until their servers are gone, before."""
-
     sysctls: dict[str, str] = {}
     """Kernel settings as they were before they were changed, to be set back."""
+    timeouts: tuple[int, int, int] | None = None
+    """The same of the kernel's timeouts; None when they were not changed."""
+    drains: frozenset[Standing] = frozenset()
+    boot: str = ""
+    """Of which boot the clock is that ``drains`` are told by."""
 
     def covers(self, key: Key) -> bool:
         """Tell whether a virtual server is ours."""
         if key in self.keys:
             return True
         return not key.fwmark and any(key.address in range_ for range_ in self.ranges)
-
-    def __or__(self, other: "Memory") -> "Memory":
-        return Memory(
-            self.keys | other.keys, self.ranges | other.ranges, self.sysctls | other.sysctls
-        )
 
 
 class Owned:

@@ -1,18 +1,26 @@
 """The ports of a task and the VIPs that each asks for.
 
 Three sources are merged where protocol and either port agree: port mappings of the container, the
-task's ``VIP_PORT<i>`` labels, and the ports of its DiscoveryInfo.
+task's ``VIP_PORT<i>`` labels, and the ports of its DiscoveryInfo. Options of a VIP stand beside
+it: ``VIP_0_SCHEDULER`` says how ``VIP_0`` is balanced.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from pointsman.discovery.model import Note, Port, Task
-from pointsman.vip import labels
+from pointsman.discovery.model import Labels, Note, Port, Task
+from pointsman.vip import labels, policy
 from pointsman.vip.model import Protocol
 
 _PROTOCOLS = {str(p): p for p in Protocol}
+
+
+class Asked(msgspec.Struct, frozen=True, gc=False, order=True):
+    """A VIP that a port asks for, and how it wants it balanced."""
+
+    label: labels.Label
+    said: policy.Said = ()
 
 
 class TaskPort(msgspec.Struct, frozen=True, gc=False):
@@ -23,7 +31,7 @@ class TaskPort(msgspec.Struct, frozen=True, gc=False):
     """Of the container; 0 when it isn't known."""
     host_port: int = 0
     """Of the agent; 0 when there is none."""
-    vips: tuple[labels.Label, ...] = ()
+    vips: tuple[Asked, ...] = ()
 
     def same(self, other: "TaskPort") -> bool:
         """Tell whether both speak of one port."""
@@ -37,7 +45,7 @@ class TaskPort(msgspec.Struct, frozen=True, gc=False):
             self.protocol,
             self.port or other.port,
             self.host_port or other.host_port,
-            tuple(sorted({*self.vips, *other.vips})),
+            _united((*self.vips, *other.vips)),
         )
 
 
@@ -89,12 +97,13 @@ def _labelled(task: Task, notes: list[Note]) -> Iterator[TaskPort]:
         except ValueError as error:
             notes.append(_note(task, f"label {key}: {error}"))
         else:
-            yield TaskPort(protocol, 0, task.ports[int(index)], (label,))
+            asked = Asked(label, _said(task, key, task.labels, "", notes))
+            yield TaskPort(protocol, 0, task.ports[int(index)], (asked,))
 
 
 def _discovered(task: Task, notes: list[Note]) -> Iterator[TaskPort]:
     for port in task.discovery.ports if task.discovery else ():
-        vips = tuple(sorted(_vips(task, port, notes)))
+        vips = _united(_vips(task, port, notes))
         if not 0 < port.number < 65_536:
             if vips:
                 notes.append(_note(task, f"port {port.number} of its discovery is no port"))
@@ -116,13 +125,40 @@ def _discovered(task: Task, notes: list[Note]) -> Iterator[TaskPort]:
                 yield TaskPort(protocol, port.number, 0, vips)
 
 
-def _vips(task: Task, port: Port, notes: list[Note]) -> Iterator[labels.Label]:
+def _vips(task: Task, port: Port, notes: list[Note]) -> Iterator[Asked]:
+    where = f"port {port.number}: "
+    keys = {key for key, _ in port.labels}
     for key, value in port.labels:
-        if key.startswith((labels.PORT_LABEL, labels.PORT_LABEL.lower())):
+        if not key.startswith((labels.PORT_LABEL, labels.PORT_LABEL.lower())):
+            continue
+        if labels.option(key, keys):
+            continue
+        try:
+            label = labels.parse(value)
+        except ValueError as error:
+            notes.append(_note(task, f"{where}label {key}: {error}"))
+        else:
+            yield Asked(label, _said(task, key, port.labels, where, notes))
+
+
+def _said(task: Task, vip: str, listed: Labels, where: str, notes: list[Note]) -> policy.Said:
+    """Return what the labels of a VIP say of how it is balanced."""
+    found: dict[str, int | float | str] = {}
+    for key, value in listed:
+        if (option := labels.option(key, (vip,))) is not None:
             try:
-                yield labels.parse(value)
+                found.update(policy.read(option, value))
             except ValueError as error:
-                notes.append(_note(task, f"port {port.number}: label {key}: {error}"))
+                notes.append(_note(task, f"{where}label {key}: {error}"))
+    return tuple(sorted(found.items()))
+
+
+def _united(vips: Iterable[Asked]) -> tuple[Asked, ...]:
+    """Return each VIP once, sorted; of one that is asked for twice what says more."""
+    found: dict[labels.Label, Asked] = {}
+    for one in sorted(vips):
+        found[one.label] = one
+    return tuple(found[label] for label in sorted(found))
 
 
 def _protocol(name: str) -> Protocol:

@@ -1,22 +1,28 @@
 """Kernel settings that load balancing needs, under /proc/sys."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from pointsman.discovery.errors import Transient
 
-BALANCING = {
+_BALANCING = {
     # A real server that is gone resets its connections at the next packet instead of hanging them.
     "net.ipv4.vs.expire_nodest_conn": "1",
     # Clients bound to a drained real server by persistence move on.
     "net.ipv4.vs.expire_quiescent_template": "1",
 }
 
-MASQUERADING = {
+_MASQUERADING = {
     # netfilter sees what IPVS forwards, so that its source can be rewritten.
     "net.ipv4.vs.conntrack": "1",
     "net.ipv4.ip_forward": "1",
 }
+
+
+def settings(*, masquerade: bool) -> Mapping[str, str]:
+    """Return what virtual servers need."""
+    return _BALANCING | (_MASQUERADING if masquerade else {})
 
 
 class Sysctl:
@@ -32,7 +38,7 @@ class Sysctl:
         """
         before = {}
         for name, value in wanted.items():
-            path = self._root / name.replace(".", "/")
+            path = self._path(name)
             try:
                 old = path.read_text().strip()
                 if old != value:
@@ -42,3 +48,14 @@ class Sysctl:
                 problem = f"sysctl {name} can't be set to {value}: {error.strerror}"
                 raise Transient(problem) from error
         return before
+
+    def read(self, names: Iterable[str]) -> dict[str, str]:
+        """Return the values of those that are there."""
+        found = {}
+        for name in names:
+            with suppress(OSError):
+                found[name] = self._path(name).read_text().strip()
+        return found
+
+    def _path(self, name: str) -> Path:
+        return self._root / name.replace(".", "/")

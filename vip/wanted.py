@@ -1,119 +1,265 @@
-"""From tasks to the virtual servers that the kernel should have."""
+"""What the kernel should come to: a function of what tasks put behind VIPs, and of this place.
+
+What changed is worked out anew, at a cost that follows it; the rest is shared with the value
+before.
+"""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeVar
 
 import msgspec
+from immutables import Map, MapMutation
 
-from pointsman.discovery import mangle
-from pointsman.discovery.model import Note, Task
-from pointsman.healthcheck.verdict import Verdict, verdict
-from pointsman.vip.addresses import Range, assign
-from pointsman.vip.model import Endpoint, Key, RealServer, Settings, Table, VirtualServer
-from pointsman.vip.ports import TaskPort, task_ports
+from pointsman.discovery.model import Note
+from pointsman.vip.addresses import Assigned, Range
+from pointsman.vip.backends import Backend, Vip
+from pointsman.vip.elect import Place, Target, elect
+from pointsman.vip.model import Key, Table
 
-WEIGHTS = {Verdict.LIVE: 1, Verdict.DRAINING: 0}
-"""A verdict that isn't here has no real server."""
+K = TypeVar("K")
+V = TypeVar("V")
 
 
-class Vip(msgspec.Struct, frozen=True, gc=False, order=True):
-    """A virtual server as labels name it."""
+class Move(msgspec.Struct, frozen=True, gc=False):
+    """An address that a name had, and keeps beside its new one for a while."""
 
-    protocol: int
     name: str
-    """``web.marathon``; empty for an address."""
     address: str
-    """Empty for a name."""
-    port: int
-
-
-class Backend(msgspec.Struct, frozen=True, gc=False, order=True):
-    """A task's port as a real server of a VIP."""
-
-    vip: Vip
-    endpoint: Endpoint
-    weight: int
-    agent: str
-    framework_id: str
-    task_id: str
+    until: float
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """The table that the kernel should have, and what it is made of."""
+    """All of it, and what changed since the value that it was made from."""
 
-    table: Table = {}
-    names: Mapping[str, tuple[str, ...]] = {}
+    targets: Map[Key, Target] = Map()
+    names: Map[str, tuple[str, ...]] = Map()
     """Addresses, IPv4 first, by name without its domain (``web.marathon``)."""
-    backends: Mapping[Key, tuple[Backend, ...]] = {}
-    notes: tuple[Note, ...] = ()
+    changed: frozenset[Key] = frozenset()
+    renamed: frozenset[str] = frozenset()
+    """Names whose addresses are others, or that came or went."""
+    members: Map[Vip, tuple[Backend, ...]] = Map()
+    keys: Map[Vip, frozenset[Key]] = Map()
+    owners: Map[Key, frozenset[Vip]] = Map()
+    named: Map[str, frozenset[Vip]] = Map()
+    assigned: Map[int, Assigned] = Map()
+    """By family."""
+    divided: Map[Vip, bool] = Map()
+    """VIPs whose tasks disagree about how they are balanced."""
+    moves: tuple[Move, ...] = ()
+    place: Place = Place()
+
+    @property
+    def table(self) -> Table:
+        """The virtual servers, sorted."""
+        return {key: self.targets[key].server for key in sorted(self.targets)}
+
+    def behind(self, key: Key) -> tuple[Backend, ...]:
+        """Return who stands behind a virtual server."""
+        return tuple(
+            one
+            for vip in sorted(self.owners.get(key, ()))
+            for one in self.members[vip]
+            if one.family == key.family
+        )
+
+    @property
+    def wake(self) -> float | None:
+        """When something changes by itself."""
+        return min((move.until for move in self.moves), default=None)
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """Names that have no address, and VIPs whose tasks disagree; sorted."""
+        full = (
+            Note(f"VIP {name}", f"no address is left in the range {one.range}")
+            for one in self.assigned.values()
+            for name in one.missing
+        )
+        why = "its tasks say different things of how it is balanced; what most say counts"
+        return tuple(sorted([*full, *(Note(f"VIP {vip}", why) for vip in self.divided)]))
 
 
-def backends(task: Task) -> tuple[tuple[Backend, ...], tuple[Note, ...]]:
-    """Return what a task puts behind VIPs, sorted, and notes of what makes no sense."""
-    weight = WEIGHTS.get(verdict(task))
-    ports, notes = task_ports(task)
-    if weight is None or not any(port.vips for port in ports):
-        return (), notes
-    framework = mangle.fragment(task.framework)
-    found = set()
-    for port in ports:
-        for label in port.vips:
-            if label.name and not framework:
-                why = f"VIP {label.name} has no name: nothing of the framework's can stand in one"
-                notes = (*notes, Note(f"task {task.id} of {task.framework}", why))
-                continue
-            name = f"{label.name}.{framework}" if label.name else ""
-            vip = Vip(port.protocol, name, label.address, label.port)
-            for endpoint in _endpoints(task, port):
-                if not label.address or _family(label.address) == _family(endpoint.address):
-                    found.add(
-                        Backend(vip, endpoint, weight, task.agent, task.framework_id, task.id)
-                    )
-    return tuple(sorted(found)), notes
+def begin(ranges: Iterable[Range]) -> Wanted:
+    """Return what is wanted of nothing; a family without a range has no names."""
+    return Wanted(assigned=Map({one.family: Assigned(one) for one in ranges}))
 
 
-def wanted(found: Iterable[Backend], ranges: tuple[Range, ...], settings: Settings) -> Wanted:
-    """Return the table for all backends; each family needs its range, else it has no names."""
-    found = sorted(found)
-    assigned: dict[int, dict[str, str]] = {}
-    for range_ in ranges:
-        family = range_.family
-        names = {b.vip.name for b in found if b.vip.name and _family(b.endpoint.address) == family}
-        assigned[family] = assign(names, range_)
-    members: dict[Key, list[Backend]] = defaultdict(list)
-    notes: set[Note] = set()
-    for backend in found:
-        vip, family = backend.vip, _family(backend.endpoint.address)
-        address = vip.address or assigned.get(family, {}).get(vip.name, "")
-        if address:
-            members[Key(vip.protocol, address, vip.port)].append(backend)
-        elif family in assigned:
-            range_ = next(r for r in ranges if r.family == family)
-            notes.add(Note(f"VIP {vip.name}", f"no address is left in the range {range_}"))
-    return Wanted(
-        table={key: VirtualServer(settings, _reals(members[key])) for key in sorted(members)},
-        names={
-            name: tuple(assigned[f][name] for f in (4, 6) if name in assigned.get(f, {}))
-            for name in sorted(set().union(*assigned.values()))
-        },
-        backends={key: tuple(members[key]) for key in sorted(members)},
-        notes=tuple(sorted(notes)),
+def update(
+    before: Wanted,
+    removed: Iterable[Backend],
+    added: Iterable[Backend],
+    place: Place,
+    now: float,
+    hold: float,
+) -> Wanted:
+    """Return what is wanted once these are gone and those have come.
+
+    ``hold`` is for how many seconds a name keeps an address that another name takes over from it;
+    until then that one waits. ``now`` is of the clock that ``Wanted.wake`` is told by.
+    """
+    members, touched = _members(before.members, removed, added)
+    names = {vip.name for vip in touched if vip.name}
+    named = _named(before.named, members, touched)
+    assigned, moved = _assigned(before, members, named, names)
+    moves, ended = _moves(before, assigned, moved, now, hold)
+    names |= {name for found in moved.values() for name in found} | ended
+    affected = touched | {vip for name in names for vip in named.get(name, ())}
+    if place != before.place:
+        affected.update(members)
+    taken = {move.address: move.name for move in moves}
+    places = _Places(assigned, moves, taken)
+    keys, owners, divided = before.keys.mutate(), before.owners.mutate(), before.divided.mutate()
+    changed: set[Key] = set()
+    for vip in affected:
+        old = before.keys.get(vip, frozenset())
+        new = frozenset(places.keys(vip, members.get(vip, ())))
+        changed |= old | new
+        for key in old - new:
+            _put(owners, key, owners[key] - {vip})
+        for key in new - old:
+            _put(owners, key, owners.get(key, frozenset()) | {vip})
+        _put(keys, vip, new)
+        _put(divided, vip, len({one.policy for one in members.get(vip, ())}) > 1)
+    after = Wanted(
+        members=members, keys=keys.finish(), owners=owners.finish(), named=named,
+        assigned=assigned, divided=divided.finish(), moves=moves, place=place,
+    )  # fmt: skip
+    targets = before.targets.mutate()
+    for key in changed:
+        if behind := after.behind(key):
+            targets[key] = elect(behind, place)
+        elif key in targets:
+            del targets[key]
+    found = targets.finish()
+    addresses = before.names.mutate()
+    for name in names:
+        _put(addresses, name, places.of(name, members, named))
+    published = addresses.finish()
+    return msgspec.structs.replace(
+        after,
+        targets=found,
+        names=published,
+        changed=frozenset(k for k in changed if before.targets.get(k) != found.get(k)),
+        renamed=frozenset(n for n in names if before.names.get(n) != published.get(n)),
     )
 
 
-def _reals(found: Iterable[Backend]) -> dict[Endpoint, RealServer]:
-    """Return the real servers; where two tasks claim one endpoint, a live one counts."""
-    weights: dict[Endpoint, int] = {}
-    for backend in found:
-        weights[backend.endpoint] = max(backend.weight, weights.get(backend.endpoint, 0))
-    return {endpoint: RealServer(weight) for endpoint, weight in weights.items()}
+class _Places:
+    """Where VIPs are: their names' addresses, but for those that another name still has."""
+
+    def __init__(
+        self, assigned: Mapping[int, Assigned], moves: Iterable[Move], taken: Mapping[str, str]
+    ) -> None:
+        self._assigned = assigned
+        self._old = defaultdict(list)
+        for move in moves:
+            self._old[move.name].append(move.address)
+        self._taken = taken
+
+    def keys(self, vip: Vip, members: Iterable[Backend]) -> Iterator[Key]:
+        """Yield the virtual servers of a VIP."""
+        for family in {one.family for one in members}:
+            if vip.address:
+                yield Key(vip.protocol, vip.address, vip.port)
+                continue
+            for address in (self._address(vip.name, family), *self._old.get(vip.name, ())):
+                if address and (":" in address) == (family == 6):
+                    yield Key(vip.protocol, address, vip.port)
+
+    def of(
+        self,
+        name: str,
+        members: Mapping[Vip, tuple[Backend, ...]],
+        named: Mapping[str, frozenset[Vip]],
+    ) -> tuple[str, ...]:
+        """Return the addresses that a name is to have in DNS."""
+        families = {one.family for vip in named.get(name, ()) for one in members[vip]}
+        found = (self._address(name, family) for family in sorted(families))
+        return tuple(address for address in found if address)
+
+    def _address(self, name: str, family: int) -> str:
+        address = self._assigned[family].address(name) if family in self._assigned else ""
+        return address if self._taken.get(address, name) == name else ""
 
 
-def _endpoints(task: Task, port: TaskPort) -> tuple[Endpoint, ...]:
-    if port.host_port:
-        return (Endpoint(task.agent, port.host_port),)
-    return tuple(Endpoint(address, port.port) for address in task.addresses or (task.agent,))
+def _members(
+    before: Map[Vip, tuple[Backend, ...]], removed: Iterable[Backend], added: Iterable[Backend]
+) -> tuple[Map[Vip, tuple[Backend, ...]], set[Vip]]:
+    """Return who stands behind each VIP then, and which VIPs that is another for."""
+    gone: dict[Vip, list[Backend]] = defaultdict(list)
+    come: dict[Vip, list[Backend]] = defaultdict(list)
+    for one in removed:
+        gone[one.vip].append(one)
+    for one in added:
+        come[one.vip].append(one)
+    members = before.mutate()
+    touched = {*gone, *come}
+    for vip in touched:
+        lost = frozenset(gone[vip])
+        left = (one for one in before.get(vip, ()) if one not in lost)
+        _put(members, vip, (*left, *come[vip]))
+    return members.finish(), touched
 
 
-def _family(address: str) -> int:
-    return 6 if ":" in address else 4
+def _named(
+    before: Map[str, frozenset[Vip]], members: Mapping[Vip, object], touched: Iterable[Vip]
+) -> Map[str, frozenset[Vip]]:
+    """Return the VIPs of each name."""
+    named = before.mutate()
+    for vip in touched:
+        if vip.name:
+            others = named.get(vip.name, frozenset()) - {vip}
+            _put(named, vip.name, others | {vip} if vip in members else others)
+    return named.finish()
+
+
+def _assigned(
+    before: Wanted,
+    members: Mapping[Vip, tuple[Backend, ...]],
+    named: Mapping[str, frozenset[Vip]],
+    names: Iterable[str],
+) -> tuple[Map[int, Assigned], dict[int, frozenset[str]]]:
+    """Return the addresses of each family, and whose are others then."""
+    there = {
+        name: {one.family for vip in named.get(name, ()) for one in members[vip]} for name in names
+    }
+    assigned, moved = before.assigned.mutate(), {}
+    for family, one in before.assigned.items():
+        come = [name for name in there if family in there[name]]
+        gone = [name for name in there if family not in there[name]]
+        assigned[family], moved[family] = one.update(gone, come)
+    return assigned.finish(), moved
+
+
+def _moves(
+    before: Wanted,
+    assigned: Mapping[int, Assigned],
+    moved: Mapping[int, frozenset[str]],
+    now: float,
+    hold: float,
+) -> tuple[tuple[Move, ...], set[str]]:
+    """Return which names keep an old address, and the names for which that has just ended."""
+    found = {(":" in move.address, move.name): move for move in before.moves}
+    for family, names in moved.items():
+        for name in names:
+            old, new = before.assigned[family].address(name), assigned[family].address(name)
+            if old and new:
+                found[family == 6, name] = Move(name, old, now + hold)
+            elif not new:
+                found.pop((family == 6, name), None)
+    moves = tuple(move for _, move in sorted(found.items()) if move.until > now)
+    ended = set()
+    for move in before.moves:
+        if move not in moves:
+            holder = assigned[6 if ":" in move.address else 4].holder(move.address)
+            ended |= {move.name, holder} - {""}
+    return moves, ended
+
+
+def _put(mutation: MapMutation[K, V], key: K, value: V) -> None:
+    """Put what is there in its place, and leave none for what is empty."""
+    if value:
+        mutation[key] = value
+    elif key in mutation:
+        del mutation[key]

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
@@ -15,7 +16,9 @@ from pointsman.discovery.model import Note
 from pointsman.dns.zone import Zone, Zones
 from pointsman.metrics import Metrics
 from pointsman.pipeline import Views
+from pointsman.status import virtual_servers
 from pointsman.vip.model import Protocol as IpProtocol
+from pointsman.vip.parts import Look
 from pointsman.vip.wanted import Wanted
 
 
@@ -57,6 +60,24 @@ class Served(Protocol):
         """Why this node does not serve yet; empty when it does."""
         ...
 
+    @property
+    def mode(self) -> str:
+        """How the cluster is followed, and whom."""
+        ...
+
+    @property
+    def complaints(self) -> tuple[str, ...]:
+        """What VIPs need around them and do not have."""
+        ...
+
+    async def count(self) -> None:
+        """Have metrics tell what goes through VIPs now."""
+        ...
+
+    async def look(self) -> Look:
+        """Return what the kernel has of ours, and what goes through it."""
+        ...
+
 
 def application(served: Served, metrics: Metrics) -> web.Application:
     """Return the application: GET only, no state of its own."""
@@ -69,6 +90,7 @@ def application(served: Served, metrics: Metrics) -> web.Application:
         return web.Response(text=f"{reason or 'ready'}\n", status=503 if reason else 200)
 
     async def metrics_(_: web.Request) -> web.Response:
+        await served.count()
         return web.Response(
             body=metrics.text(),
             headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
@@ -77,6 +99,20 @@ def application(served: Served, metrics: Metrics) -> web.Application:
     async def vips(request: web.Request) -> web.Response:
         wanted, zone = served.wanted, served.vip_zone
         return await _large(request, lambda: list(vips_view(wanted, zone)))
+
+    async def status(_: web.Request) -> web.Response:
+        look = await served.look()
+        found = {
+            "ready": not served.not_ready,
+            "not_ready": served.not_ready,
+            "mode": served.mode,
+            "complaints": served.complaints,
+            "settings": look.settings,
+            "virtual_servers": virtual_servers(
+                look, served.wanted, served.vip_zone, time.monotonic()
+            ),
+        }
+        return _json(found)
 
     async def version(_: web.Request) -> web.Response:
         return _json(records_api.version())
@@ -118,6 +154,7 @@ def application(served: Served, metrics: Metrics) -> web.Application:
         "/readyz": readyz,
         "/metrics": metrics_,
         "/v1/vips": vips,
+        "/v1/status": status,
         "/v1/notes": notes,
         "/v1/version": version,
         "/v1/config": config,

@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     show = commands.add_parser(
         "show", help="print what the cluster, or a state in a file, leads to; changes nothing"
     )
-    show.add_argument("what", choices=["zone", "vips", "cluster", "notes"])
+    show.add_argument("what", choices=["zone", "vips", "diff", "cluster", "notes"])
     _add_state(show)
     show.add_argument(
         "--against",
@@ -80,6 +80,13 @@ def _parser() -> argparse.ArgumentParser:
         help="print how the zone differs from that of a mesos-dns: http://HOST:8123 (zone only)",
     )
     show.set_defaults(run=_show)
+
+    status = commands.add_parser(
+        "status", help="print each VIP of the Pointsman that runs here, and what goes through it"
+    )
+    _add_config(status)
+    status.add_argument("--json", action="store_true", help="for programs rather than people")
+    status.set_defaults(run=_status)
 
     resolve = commands.add_parser(
         "resolve", help="print what a name resolves to, and which tasks are why"
@@ -254,7 +261,25 @@ def _show(options: argparse.Namespace) -> int:
         difference = compare(options.against, cluster, config)
         print(difference, end="")
         return 1 if difference else 0
+    if options.what == "diff":
+        from pointsman.node import open_kernel, own
+        from pointsman.show import changes
+
+        with open_kernel(config, dry=True) as kernel:
+            print(changes(cluster, config, own(config), kernel, as_json=options.json), end="")
+        return 0
     print(show(options.what, cluster, config, as_json=options.json), end="")
+    return 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    from pointsman.status import fetch, page
+
+    found = fetch(load(options.config))
+    if options.json:
+        print(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+    else:
+        print(page(found), end="")
     return 0
 
 

@@ -18,9 +18,11 @@ from pointsman.dns import endpoints, forward, reverse
 from pointsman.dns.forward import Forward
 from pointsman.dns.limit import Networks, RateLimit
 from pointsman.dns.transfer import Transfer
+from pointsman.vip import policy
 from pointsman.vip.addresses import parse_range
 
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
+Timeout = Annotated[int, msgspec.Meta(ge=0, le=31 * 86_400)]
 Ttl = Annotated[int, msgspec.Meta(ge=0, le=2_147_483_647)]  # RFC 2181 section 8
 
 _DOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
@@ -144,18 +146,57 @@ class VipConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Named VIPs are ``<vip>.<framework>.l4lb.<domain>``."""
     ttl: Ttl = 5
     """Seconds, for the records of named VIPs."""
-    scheduler: Literal[
-        "rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "mh", "sed", "nq", "fo", "ovf"
-    ] = "wlc"
-    """How the kernel chooses a real server."""
+    scheduler: str = "wlc"
+    """How the kernel chooses a real server, and flags of that: ``mh,mh-port,mh-fallback``."""
+    persistence: str = ""
+    """Seconds that a client stays with its real server; ``300/24`` groups clients by network."""
+    forwarding: str = "masquerade"
+    """``masquerade``, ``direct``, ``tunnel``, ``tunnel:gre`` or ``tunnel:gue:PORT``."""
+    thresholds: str = ""
+    """``UPPER:LOWER``: no more connections for a real server from the one down to the other."""
+    drain: Annotated[float, msgspec.Meta(ge=0)] = 30.0
+    """Seconds that connections may last on a real server that gets no new ones."""
+    slow_start: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    """Seconds in which a new real server comes to its full weight (wlc, wrr, sed, nq)."""
+    no_live: Literal["open", "refuse"] = "open"
+    """With no live real server: ``open`` uses those that run, ``refuse`` resets connections."""
+    panic: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
+    """Percent: when fewer of those that run are live, all of them are used; 0 for never."""
+    locality: str = "none"
+    """``host``, ``zone`` or ``region``: prefer real servers as near; ``zone:3`` if 3 are there."""
+    region: str = ""
+    """Of this node's fault domain; empty for that of the agent at its address."""
+    zone: str = ""
+    """The same within the region."""
+    guard_percent: Annotated[int, msgspec.Meta(ge=0, le=100)] = 30
+    """When more of the virtual servers would lose all real servers at once, that waits."""
+    guard_time: Seconds = 60.0
+    """Seconds for which it waits."""
     node_address: str = ""
     """Source of this host's own connections to VIPs; empty for the one that faces the masters."""
     link: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.-]{1,15}$")] = "pointsman0"
     """Name of the dummy link that the VIPs' routes lead to; before a change, `pointsman flush`."""
     masquerade: bool = True
     """Rewrite the source of other hosts' connections to VIPs, so that replies come back here."""
+    protect: bool = True
+    """Refuse what goes to a VIP's address and is no virtual server, and keep the host ports of
+    containers from taking what is one."""
+    tcp_timeout: Timeout = 0
+    """Seconds that a TCP connection may be idle; 0 leaves the kernel's (900)."""
+    tcp_fin_timeout: Timeout = 0
+    """The same after its end began (120)."""
+    udp_timeout: Timeout = 0
+    """The same for UDP (300)."""
     check_interval: Seconds = 30.0
-    """Seconds after which the kernel is compared with what it should have, if nothing changed."""
+    """Seconds after which the kernel is read whole and compared with what it should have."""
+    namespaces: tuple[str, ...] = ()
+    """Paths of further network namespaces that have the same virtual servers."""
+    namespace_folder: str = "/var/run/dcos/cni/l4lb"
+    """Folder of files that each hold such a path, as DC/OS's CNI plugin writes them."""
+    dry_run: bool = False
+    """Say in the log what would be changed in the kernel, and change nothing."""
+    metrics: Annotated[int, msgspec.Meta(ge=0)] = 100
+    """How many VIPs have metrics of their own; the busiest have."""
 
 
 class HttpConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -267,6 +308,12 @@ def _problems(config: Config) -> Iterator[str]:
     ):
         if range_:
             yield from _range(key, range_, family)
+    for option in policy.OPTIONS:
+        if value := str(getattr(config.vip, option, "")):
+            try:
+                policy.read(option, value)
+            except ValueError as error:
+                yield f"vip.{option}: {error}"
     for at, network in enumerate(config.dns.reverse):
         try:
             reverse.apex(network)

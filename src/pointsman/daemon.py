@@ -29,15 +29,20 @@ from pointsman.front import Front
 from pointsman.generation import Generation
 from pointsman.http_server import HttpServer
 from pointsman.metrics import Metrics
-from pointsman.node import nameservers, open_kernel
+from pointsman.node import nameservers, open_kernels, own
 from pointsman.notify import notify
 from pointsman.pipeline import Views
 from pointsman.serials import Serials
 from pointsman.source import Source, check
+from pointsman.vip import namespaces
+from pointsman.vip.namespaces import Namespace
+from pointsman.vip.parts import Look
 from pointsman.vip.wanted import Wanted
 from pointsman.worker import KernelWorker
 
 log = logging.getLogger("pointsman")
+NAMESPACES = 1.0
+"""Seconds between two looks for network namespaces."""
 SAVE, SAVE_SHARE = 5.0, 0.02
 """Seconds between two savings of the view, at least, and the share of time that they may take."""
 SWITCH = 0.001
@@ -67,6 +72,8 @@ class Daemon:
         self._change = Change()
         self._changed = asyncio.Event()
         self._reconciling = asyncio.Lock()
+        self._namespaces: frozenset[Namespace] = frozenset()
+        self._namespace_notes: tuple[Note, ...] = ()
         self._waiting_for = "no master has been read yet"
         self._signals: asyncio.Queue[signal.Signals] = asyncio.Queue()
 
@@ -85,7 +92,8 @@ class Daemon:
     @property
     def notes(self) -> tuple[Note, ...]:
         """What was left out, and why."""
-        return self._generation.reconciler.views.notes if self._generation else ()
+        views = self._generation.reconciler.views if self._generation else Views()
+        return (*views.notes, *self._namespace_notes)
 
     @property
     def views(self) -> Views:
@@ -106,6 +114,37 @@ class Daemon:
     def not_ready(self) -> str:
         """Why this node does not serve yet; empty when it does."""
         return self._waiting_for
+
+    @property
+    def mode(self) -> str:
+        """How the cluster is followed, and whom."""
+        leader = self._source.trust.told.leader
+        return f"{self._seen.mode or 'no master answers'}, leader {leader or 'unknown'}"
+
+    @property
+    def complaints(self) -> tuple[str, ...]:
+        """What VIPs need around them and do not have."""
+        found = self._generation.reconciler.complaints if self._generation else ()
+        return tuple(sorted(found))
+
+    async def look(self) -> Look:
+        """Return what the kernel has of ours, and what goes through it."""
+        kernel = self._generation.kernel if self._generation else None
+        return await kernel.look() if kernel else Look()
+
+    async def count(self) -> None:
+        """Have metrics tell what goes through VIPs now."""
+        kernel = self._generation.kernel if self._generation else None
+        if kernel is None or not self._config.vip.metrics:
+            return
+        names = {a: name for name, found in self.wanted.names.items() for a in found}
+        traffic = self._metrics.traffic
+        traffic.most = self._config.vip.metrics
+        with suppress(Transient):
+            traffic.take({
+                key.called(names.get(key.address, key.address)): found
+                for key, found in (await kernel.traffic()).items()
+            })  # fmt: skip
 
     # The life of the process.
 
@@ -132,6 +171,7 @@ class Daemon:
                     group.create_task(self._watch(), name="watch"),
                     group.create_task(self._follow(), name="follow"),
                     group.create_task(self._save(), name="save"),
+                    group.create_task(self._find_namespaces(), name="namespaces"),
                     group.create_task(self._notifier.run(), name="notify"),
                     group.create_task(self._front.listeners.follow(self._move), name="listen"),
                 ]
@@ -205,14 +245,17 @@ class Daemon:
         """
         following = self._config.discovery
         await asyncio.to_thread(check, config.discovery)
-        kernel = KernelWorker(lambda: open_kernel(config)) if config.vip.enabled else None
+        kernel = KernelWorker(lambda: open_kernels(config)) if config.vip.enabled else None
         if kernel:
             await kernel.open()
         before = self._generation
         try:
-            own = nameservers(config)
             serial = self._serials.first(time.time())
-            generation = Generation(config, own, kernel, self._metrics, self._front, serial)
+            generation = Generation(
+                config, nameservers(config), own(config), kernel, self._metrics, self._front, serial
+            )
+            if kernel:
+                await self._enter(kernel, self._namespaces)
             await self._front.listeners.listen(config.dns.listen)
             await self._http.listen(config.http.listen)
             async with self._reconciling:
@@ -232,6 +275,7 @@ class Daemon:
         if self._following and renewed:  # certificates are read again, too
             self._following.reschedule(asyncio.get_running_loop().time())
         log_.set_up(config.log.level)
+        self._changed.set()  # to learn when there is more to do
         if before and before.kernel:
             await before.kernel.close()
             if not kernel:
@@ -267,35 +311,60 @@ class Daemon:
         self._change |= change
         self._changed.set()
 
-    async def _follow(self) -> None:
-        """Reconcile at each change, and with the kernel alone at least every check interval."""
-        retries = delays(RETRY, MOST_RETRY)
-        wait, whole = self._config.vip.check_interval, True
+    async def _find_namespaces(self) -> None:
+        """Have the kernels of network namespaces, as they come and go, follow as well."""
         while True:
+            vip = self._config.vip
+            folder = Path(vip.namespace_folder)
+            there, self._namespace_notes = await asyncio.to_thread(
+                namespaces.read, folder, vip.namespaces
+            )
+            if there != self._namespaces:
+                async with self._reconciling:
+                    self._namespaces = there
+                    if self._generation and self._generation.kernel:
+                        await self._enter(self._generation.kernel, there)
+                self._changed.set()
+            await asyncio.sleep(NAMESPACES)
+
+    async def _enter(self, kernel: KernelWorker, there: frozenset[Namespace]) -> None:
+        for complaint in await kernel.follow(there):
+            log.warning("%s; it has no virtual servers", complaint)
+        self._metrics.namespaces.set(kernel.namespaces)
+
+    async def _follow(self) -> None:
+        """Reconcile at each change, and read the whole kernel every check interval."""
+        retries = delays(RETRY, MOST_RETRY)
+        wake, check = 0.0, 0.0
+        while True:
+            known = self._cluster is not None and self._generation is not None
+            wait = max(min(wake, check) - time.monotonic(), 0) if known else None
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait):
                     await self._changed.wait()
-            whole = whole or not self._changed.is_set()
+            whole = time.monotonic() >= check
             self._changed.clear()
             change, self._change = self._change, Change()
-            wait = self._config.vip.check_interval
+            interval = self._config.vip.check_interval
+            wake = time.monotonic() + interval
             try:
                 async with self._reconciling:
                     if self._cluster is None or self._generation is None:
                         continue
                     reconciler = self._generation.reconciler
-                    await reconciler.run_once(self._cluster, change, whole=whole)
+                    more = await reconciler.run_once(self._cluster, change, whole=whole)
             except Transient as error:
                 self._metrics.reconciles.labels("transient").inc()
                 log.warning("%s", error)
                 if self._waiting_for:
                     self._waiting_for = str(error)
-                wait, whole = next(retries), True
+                check = time.monotonic() + next(retries)
                 continue
             await self._count_on()
             self._metrics.reconciles.labels("ok").inc()
             retries = delays(RETRY, MOST_RETRY)
-            whole = False
+            wake = wake if more is None else more
+            check = time.monotonic() + interval if whole else check
             if self._waiting_for:
                 self._waiting_for = ""
                 log.info("ready")

@@ -14,6 +14,7 @@ from pointsman.metrics import Metrics
 from pointsman.reconcile import Reconciler
 from pointsman.rules import rules, vip_apex
 from pointsman.secondaries import notices
+from pointsman.vip.guard import Guard
 from pointsman.worker import KernelWorker
 
 DIRECTORY, GLOBAL = "thisdcos.directory.", "thisdcos.global."
@@ -79,6 +80,7 @@ class Generation:
         self,
         config: Config,
         nameservers: Iterable[str],
+        own: Iterable[str],
         kernel: KernelWorker | None,
         metrics: Metrics,
         front: Front,
@@ -86,8 +88,8 @@ class Generation:
     ) -> None:
         """Make all of it, but for what of the cluster is published.
 
-        ``nameservers`` are this node's addresses, ``kernel`` is None without balancing, ``serial``
-        is what the zones begin with.
+        ``nameservers`` are this node's addresses that DNS answers, ``own`` all of them, ``kernel``
+        is None without balancing, ``serial`` is what the zones begin with.
         """
         nameservers = tuple(nameservers)
         self.nameservers = nameservers
@@ -97,8 +99,16 @@ class Generation:
         self.kernel = kernel
         self.responder = front.responder(config.dns, self.zones)
         self.notices = notices(self.zones, config.dns.transfer)
+        vip = config.vip
         self.reconciler = Reconciler(
-            rules(config), vip_apex(config), config.vip.ttl, self.responder, kernel, metrics
+            rules(config, own),
+            vip_apex(config),
+            vip.ttl,
+            self.responder,
+            kernel,
+            metrics,
+            Guard(vip.guard_percent / 100, patience=vip.guard_time),
+            dry=vip.dry_run,
         )
 
     def move(self, nameservers: Iterable[str]) -> None:

@@ -26,6 +26,7 @@ from pointsman.discovery.seen import Seen
 from pointsman.discovery.trust import Trust
 from pointsman.dns.counts import BOUNDS, Counts
 from pointsman.dns.forwarder import Forwarder
+from pointsman.traffic import Traffic
 
 
 class Metrics:
@@ -72,10 +73,39 @@ class Metrics:
             registry=registry,
             buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
         )
+        self.kernel_seconds = Histogram(
+            "pointsman_kernel_duration_seconds",
+            "Of one comparison with the kernels and the changes it led to.",
+            registry=registry,
+            buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
+        )
+        self.traffic = Traffic()
+        registry.register(self.traffic)
         self.kernel_changes = Counter(
             "pointsman_kernel_changes",
             "Changes sent to the kernel, by kind (AddServer, SetReal, ..., surroundings).",
             ["kind"],
+            registry=registry,
+        )
+        self.kernel_repairs = Counter(
+            "pointsman_kernel_repairs",
+            "Virtual servers, routes, rules and settings that somebody else had changed.",
+            registry=registry,
+        )
+        self.draining = Gauge(
+            "pointsman_real_servers_draining",
+            "Real servers that keep their connections and get no new ones.",
+            registry=registry,
+        )
+        self.held = Gauge(
+            "pointsman_virtual_servers_held",
+            "Virtual servers that stand although their last real servers are gone, as too many "
+            "lost them at once.",
+            registry=registry,
+        )
+        self.namespaces = Gauge(
+            "pointsman_namespaces",
+            "Further network namespaces that have the same virtual servers.",
             registry=registry,
         )
         self.kernel_failures = Counter(

@@ -2,7 +2,7 @@
 
 import socket
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from pointsman.config import Config
@@ -10,13 +10,19 @@ from pointsman.discovery import text
 from pointsman.discovery.leader import parse_url
 from pointsman.dns import interfaces
 from pointsman.dns.endpoints import ANY, local, parse
+from pointsman.kernels import Kernels
 from pointsman.rules import ranges
+from pointsman.vip.dry import DryOwned, DryRoutes, DryServers, DrySettings
 from pointsman.vip.kernel import Kernel
 from pointsman.vip.link import Link
-from pointsman.vip.masquerade import Masquerade
+from pointsman.vip.namespaces import Namespace, source
+from pointsman.vip.netfilter import Netfilter
 from pointsman.vip.netlink import Ipvs
 from pointsman.vip.owned import Owned
-from pointsman.vip.sysctl import Sysctl
+from pointsman.vip.parts import Wants
+from pointsman.vip.sysctl import Sysctl, settings
+
+BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 ANYWHERE = ("192.0.2.1:9", "[2001:db8::1]:9")
 """Addresses that only a default route leads to (RFC 5737, RFC 3849)."""
@@ -54,6 +60,15 @@ def addresses(config: Config) -> dict[int, str]:
     return {family: address for family, address in found.items() if address}
 
 
+def own(config: Config) -> frozenset[str]:
+    """Return all addresses of this node by which an agent on it may be known.
+
+    Raises Transient when the interfaces can't be read.
+    """
+    there = (a.host for a in interfaces.addresses() if a.lasting)
+    return frozenset((*addresses(config).values(), *there))
+
+
 def nameservers(config: Config) -> tuple[str, ...]:
     """Return the addresses under which this node answers DNS: those it listens on, if they tell.
 
@@ -76,22 +91,83 @@ def nameservers(config: Config) -> tuple[str, ...]:
 
 
 @contextmanager
-def open_kernel(config: Config) -> Iterator[Kernel]:
-    """Give the one thing that changes this host's kernel.
+def open_kernel(config: Config, *, dry: bool = False) -> Iterator[Kernel]:
+    """Give the one thing that changes this host's kernel; a dry one changes nothing.
 
     Raises Fatal when the host lacks ip_vs, or this process the right to program it.
     """
-    found = ranges(config)
-    link = Link(config.vip.link, found, addresses(config))
+    owned = Owned(Path(config.state_dir) / "virtual-servers.json")
+    vip = config.vip
     with Ipvs() as servers:
-        try:
+        if dry:
+            memory = DryOwned(owned.memory)
+            yield Kernel(
+                DryServers(servers), DryRoutes(), None, DrySettings(Sysctl()), memory, wants(config)
+            )
+            return
+        found = ranges(config)
+        rules = vip.masquerade or vip.protect
+        with closing(Link(vip.link, found, addresses(config))) as link:
             yield Kernel(
                 servers,
                 link,
-                Masquerade(found) if config.vip.masquerade else None,
+                Netfilter(found, masquerade=vip.masquerade, guard=vip.protect) if rules else None,
                 Sysctl(),
-                Owned(Path(config.state_dir) / "virtual-servers.json"),
-                found,
+                owned,
+                wants(config),
             )
-        finally:
-            link.close()
+
+
+@contextmanager
+def open_kernels(config: Config) -> Iterator[Kernels]:
+    """Give the kernel's part of this host and, as they come, of further namespaces.
+
+    Raises Fatal as ``open_kernel`` does.
+    """
+    with (
+        open_kernel(config, dry=config.vip.dry_run) as host,
+        Kernels(
+            host,
+            lambda namespace: _open_inside(config, namespace),
+            lambda namespace: _memory(config, namespace).unlink(missing_ok=True),
+        ) as kernels,
+    ):
+        yield kernels
+
+
+@contextmanager
+def _open_inside(config: Config, namespace: Namespace) -> Iterator[Kernel]:
+    """Give the kernel's part of a namespace, in which the thread is now.
+
+    Only what is inside opens connections there: nothing is to be masqueraded or kept away.
+    """
+    found = ranges(config)
+    with (
+        Ipvs() as servers,
+        closing(Link(config.vip.link, found, source((4, 6)))) as link,
+    ):
+        yield Kernel(
+            servers,
+            link,
+            None,
+            Sysctl(),
+            Owned(_memory(config, namespace)),
+            wants(config, masquerade=False),
+        )
+
+
+def _memory(config: Config, namespace: Namespace) -> Path:
+    """Return where it is remembered what is ours in a namespace."""
+    name = namespace.name.replace("/", "-").strip("-.")
+    return Path(config.state_dir) / "namespaces" / f"{name}.json"
+
+
+def wants(config: Config, *, masquerade: bool | None = None) -> Wants:
+    """Return what a kernel is to have besides virtual servers."""
+    vip = config.vip
+    return Wants(
+        ranges(config),
+        settings(masquerade=vip.masquerade if masquerade is None else masquerade),
+        (vip.tcp_timeout, vip.tcp_fin_timeout, vip.udp_timeout),
+        BOOT.read_text().strip(),
+    )

@@ -28,9 +28,12 @@ from pointsman.dns.records import (
     task_records,
 )
 from pointsman.dns.reverse import Reverse
+from pointsman.vip import wanted as vips
 from pointsman.vip.addresses import Range
-from pointsman.vip.model import Settings
-from pointsman.vip.wanted import Backend, Wanted, backends, wanted
+from pointsman.vip.backends import Backend, backends
+from pointsman.vip.elect import Place
+from pointsman.vip.policy import Defaults
+from pointsman.vip.wanted import Wanted
 
 Key: TypeAlias = TaskKey | tuple[str, str] | str
 """What a view is of: a task's key, ("agent", id), ("framework", id), or ``MASTERS``."""
@@ -40,14 +43,27 @@ Item: TypeAlias = Told | Agent | Framework | Cluster
 MASTERS = "masters"
 
 
+class VipRules(msgspec.Struct, frozen=True):
+    """What the configuration says of VIPs."""
+
+    enabled: bool = True
+    """False leaves all virtual servers out."""
+    ranges: tuple[Range, ...] = ()
+    defaults: Defaults = Defaults()
+    own: frozenset[str] = frozenset()
+    """Addresses of this node."""
+    region: str = ""
+    """Of this node; empty for that of its agent."""
+    zone: str = ""
+    hold: float = 0.0
+    """Seconds for which a name keeps an address that another takes over."""
+
+
 class Rules(msgspec.Struct, frozen=True):
     """What the configuration says of the views."""
 
     names: NameRules
-    ranges: tuple[Range, ...] = ()
-    settings: Settings = Settings()
-    balance: bool = True
-    """False leaves all virtual servers out."""
+    vips: VipRules = VipRules()
     dcos: DcosRules | None = None
     """None for no names of DC/OS."""
     reverse: Reverse = Reverse()
@@ -88,18 +104,24 @@ NOTHING = Views()
 
 
 def derive(
-    cluster: Cluster, rules: Rules, before: Views = NOTHING, change: Change | None = None
+    cluster: Cluster,
+    rules: Rules,
+    before: Views = NOTHING,
+    change: Change | None = None,
+    now: float = 0.0,
 ) -> Views:
     """Return the views of a cluster; what did not change since ``before`` is taken from it.
 
     ``before`` must have been derived by the same rules. ``change`` is what may differ between
-    the two clusters; without it, they are compared.
+    the two clusters; without it, they are compared. ``now`` is of the clock that ``Wanted.wake``
+    is told by.
     """
     if change is None:
         change = difference(before.cluster, cluster)
     removed: list[Record] = []
     added: list[Record] = []
-    balanced = False
+    left: list[Backend] = []
+    come: list[Backend] = []
     derived, noted = before.derived.mutate(), before.noted.mutate()
     unplaced = before.unplaced.mutate()
     tasks = change.tasks | _moved(cluster, before, change)
@@ -108,24 +130,26 @@ def derive(
         old = before.derived.get(key, _NOTHING)
         removed.extend(old.records)
         added.extend(new.records)
-        balanced = balanced or new.backends != old.backends
+        if new.backends != old.backends:
+            left.extend(old.backends)
+            come.extend(new.backends)
         _set(derived, key, new, item is not None)
         _set(noted, key, new.notes, bool(new.notes))
     for key in tasks:
         _set(unplaced, key, None, key in derived and not derived[key].placed)
-    views = Views(
+    balanced = before.wanted if before is not NOTHING else vips.begin(rules.vips.ranges)
+    place = balanced.place
+    if change.agents or before is NOTHING:
+        place = _place(cluster, rules.vips)
+    return Views(
         cluster=cluster,
         derived=derived.finish(),
-        wanted=before.wanted,
+        wanted=vips.update(balanced, left, come, place, now, rules.vips.hold),
         removed=tuple(removed),
         added=tuple(added),
         noted=noted.finish(),
         unplaced=unplaced.finish(),
     )
-    if not balanced:
-        return views
-    found = (backend for one in views.derived.values() for backend in one.backends)
-    return msgspec.structs.replace(views, wanted=wanted(found, rules.ranges, rules.settings))
 
 
 _NOTHING = Derived()
@@ -159,7 +183,7 @@ def _affected(
 def _moved(cluster: Cluster, before: Views, change: Change) -> set[TaskKey]:
     """Return the tasks whose agent's address or whose framework's name is another now."""
     old = before.cluster
-    agents = {a for a in change.agents if _address(old, a) != _address(cluster, a)}
+    agents = {a for a in change.agents if _where(old, a) != _where(cluster, a)}
     frameworks = {f for f in change.frameworks if _name(old, f) != _name(cluster, f)}
     if not agents and not frameworks:
         return set()
@@ -176,8 +200,17 @@ def _moved(cluster: Cluster, before: Views, change: Change) -> set[TaskKey]:
     }
 
 
-def _address(cluster: Cluster, agent: str) -> str | None:
-    return cluster.agents[agent].address if agent in cluster.agents else None
+def _place(cluster: Cluster, rules: VipRules) -> Place:
+    """Return where this node is."""
+    own = (agent for agent in cluster.agents.values() if agent.address in rules.own)
+    agent = next(own, None)
+    region, zone = (agent.region, agent.zone) if agent else ("", "")
+    return Place(rules.own, rules.region or region, rules.zone or zone)
+
+
+def _where(cluster: Cluster, agent: str) -> tuple[str, str, str] | None:
+    found = cluster.agents.get(agent)
+    return (found.address, found.region, found.zone) if found else None
 
 
 def _name(cluster: Cluster, framework: str) -> str | None:
@@ -216,5 +249,5 @@ def _of_task(cluster: Cluster, told: Told, rules: Rules) -> Derived:
     if rules.dcos:
         further, bad = dcos.task_records(task, rules.dcos)
         records, notes = (*records, *further), (*notes, *bad)
-    found, more = backends(task) if rules.balance else ((), ())
+    found, more = backends(task, agent, rules.vips.defaults) if rules.vips.enabled else ((), ())
     return Derived(records, found, (*notes, *more))

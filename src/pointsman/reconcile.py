@@ -8,16 +8,21 @@ import asyncio
 import gc
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, nullcontext
 
-from pointsman.discovery.errors import Transient
+from immutables import Map
+
 from pointsman.discovery.model import Change, Cluster
 from pointsman.dns.answer import Responder
 from pointsman.dns.records import Record, address_records
 from pointsman.metrics import Metrics
 from pointsman.pipeline import NOTHING, Rules, Views, derive
-from pointsman.vip.kernel import Report
+from pointsman.vip import guard as guards
+from pointsman.vip.elect import Target
+from pointsman.vip.guard import Guard
+from pointsman.vip.model import Key
+from pointsman.vip.parts import Report
 from pointsman.worker import KernelWorker
 
 log = logging.getLogger("pointsman.reconcile")
@@ -56,66 +61,125 @@ class Reconciler:
         responder: Responder,
         kernel: KernelWorker | None,
         metrics: Metrics,
+        guard: Guard,
+        *,
+        dry: bool = False,
     ) -> None:
-        """``kernel`` is None where virtual servers are switched off."""
+        """``kernel`` is None where there are no virtual servers, dry where it stays as it is."""
         self.views: Views = NOTHING
-        self.published: Mapping[str, tuple[str, ...]] = {}
+        self.targets: Map[Key, Target] = Map()
+        """What the kernel is to come to: what is wanted, but for what is held back."""
+        self.published: dict[str, tuple[str, ...]] = {}
         """Addresses by VIP name, as DNS answers them now."""
+        self.complaints: frozenset[str] = frozenset()
+        """What VIPs need around them and do not have."""
         self._rules = rules
         self._vip_apex = vip_apex
         self._vip_ttl = vip_ttl
         self._responder = responder
         self._kernel = kernel
         self._metrics = metrics
-        self._complaint = ""
+        self._guard = guard
+        self._dry = dry
+        self._changed: set[Key] = set()
+        """Targets that the kernel has not followed yet."""
+        self._renamed: set[str] = set()
+        """VIP names that DNS has not followed yet."""
+        self._real_servers = 0
 
     async def run_once(
         self, cluster: Cluster, change: Change | None = None, *, whole: bool
-    ) -> None:
-        """Bring names and kernel to this cluster; ``whole`` looks after settings and rules as well.
+    ) -> float | None:
+        """Bring names and kernel to this cluster; ``whole`` reads all that the kernel has.
 
-        ``change`` is what may differ from the cluster of the last run; None for anything. Raises
-        Transient when the kernel can't follow: what could be published then is, and the next run
-        does the rest.
+        ``change`` is what may differ from the cluster of the last run; None for anything. Returns
+        when there is more to do, by ``time.monotonic``; None when there isn't. Raises Transient
+        when the kernel can't follow: what could be published then is, and the next run does the
+        rest.
         """
         started = time.perf_counter()
+        now = time.monotonic()
         many = change is None or len(change.tasks) > MANY
         with _uncollected() if many else nullcontext():
-            views = await asyncio.to_thread(derive, cluster, self._rules, self.views, change)
+            views = await asyncio.to_thread(derive, cluster, self._rules, self.views, change, now)
             self.views = views
             await self._update(views.removed, views.added)
         for zone in self._responder.zones:
             zone.loaded = zone.loaded or zone.apex != self._vip_apex
+        names = self._follow(now)
         self._measure(views)
-        names = views.wanted.names
-        await self._publish({n: a for n, a in self.published.items() if names.get(n) == a})
+        wakes = [views.wanted.wake, self._guard.wake]
+        await self._publish(self._standing(names))
         if self._kernel is not None:
-            if whole:
-                await self._prepare(self._kernel)
-            self._report(await self._kernel.sync(views.wanted.table))
+            changed = None if whole else frozenset(self._changed)
+            with self._metrics.kernel_seconds.time():
+                report = await self._kernel.sync(self.targets, changed)
+            self._changed.clear()
+            self._report(report)
+            wakes.append(report.wake)
         await self._publish(names)
+        self._renamed.clear()
         for zone in self._responder.zones:
             zone.loaded = True
         self._metrics.reconcile_seconds.observe(time.perf_counter() - started)
+        return min((wake for wake in wakes if wake is not None), default=None)
 
-    async def _prepare(self, kernel: KernelWorker) -> None:
-        """Set what VIPs need around them; one that can't be set leaves the rest working."""
-        try:
-            self._report(await kernel.prepare())
-        except Transient as error:
-            if str(error) != self._complaint:
-                log.warning("%s; VIPs go on without it", error)
-            self._complaint = str(error)
-        else:
-            self._complaint = ""
+    def _follow(self, now: float) -> Mapping[str, tuple[str, ...]]:
+        """Take the targets over, but for what is held back; return the names to publish."""
+        wanted, before = self.views.wanted, self._guard
+        self._guard, targets = guards.step(
+            before, self.targets, wanted.targets, wanted.changed, now
+        )
+        self._changed |= wanted.changed | set(before.held)
+        self._renamed |= frozenset() if self._dry else wanted.renamed
+        for key in self._changed:
+            self._real_servers += _size(targets.get(key)) - _size(self.targets.get(key))
+        self.targets = targets
+        held = self._guard.held
+        if len(held) > len(before.held):
+            log.warning(
+                "%d virtual servers would lose all real servers at once: they stand for %g s",
+                len(held),
+                self._guard.patience,
+            )
+        if before.held and not held:
+            self._renamed |= self.published.keys() - wanted.names.keys()
+        addresses = {key.address for key in held}
+        return {
+            name: found
+            for name in self._renamed
+            if (found := wanted.names.get(name) or self._held(name, addresses))
+        }
+
+    def _held(self, name: str, addresses: Set[str]) -> tuple[str, ...]:
+        """Return the addresses that a name keeps, as its virtual servers are held back."""
+        return tuple(a for a in self.published.get(name, ()) if a in addresses)
+
+    def _standing(self, names: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        """Return what of the names that change may be answered until the kernel has followed."""
+        moved = {move.address for move in self.views.wanted.moves}
+        return {
+            name: tuple(
+                address
+                for address in self.published.get(name, ())
+                if address in names.get(name, ()) or address in moved
+            )
+            for name in self._renamed
+        }
 
     async def _publish(self, names: Mapping[str, tuple[str, ...]]) -> None:
-        """Answer exactly these VIP names."""
-        gone = {n: a for n, a in self.published.items() if names.get(n) != a}
-        new = {n: a for n, a in names.items() if self.published.get(n) != a}
-        if gone or new:
-            await self._update(self._records(gone), self._records(new))
-        self.published = names
+        """Answer these addresses for the names that change."""
+        gone, new = {}, {}
+        for name in self._renamed:
+            old, addresses = self.published.get(name, ()), names.get(name, ())
+            if old != addresses:
+                gone[name], new[name] = old, addresses
+        await self._update(self._records(gone), self._records(new))
+        for name, addresses in new.items():
+            if addresses:
+                self.published[name] = addresses
+            else:
+                self.published.pop(name, None)
 
     def _records(self, names: Mapping[str, tuple[str, ...]]) -> list[Record]:
         records = [
@@ -143,8 +207,9 @@ class Reconciler:
         metrics.tasks.set(len(views.cluster.tasks))
         metrics.agents.set(len(views.cluster.agents))
         metrics.notes.set(len(views.notes))
-        metrics.virtual_servers.set(len(views.wanted.table))
-        metrics.real_servers.set(sum(len(s.real_servers) for s in views.wanted.table.values()))
+        metrics.virtual_servers.set(len(self.targets))
+        metrics.real_servers.set(self._real_servers)
+        metrics.held.set(len(self._guard.held))
         for zone in self._responder.zones:
             metrics.records.labels(zone.apex).set(len(zone))
 
@@ -153,9 +218,20 @@ class Reconciler:
             self._metrics.kernel_changes.labels(type(change).__name__).inc()
         self._metrics.kernel_changes.labels("surroundings").inc(report.surroundings)
         self._metrics.kernel_failures.inc(len(report.failures))
+        self._metrics.kernel_repairs.inc(0 if self._dry else report.repaired)
+        self._metrics.draining.set(report.draining)
         for change in report.changes[:MOST_LINES]:
-            log.info("%s", change)
+            log.info("dry run: would %s" if self._dry else "%s", change)
         if len(report.changes) > MOST_LINES:
             log.info("and %d changes more", len(report.changes) - MOST_LINES)
+        if report.repaired and not self._dry:
+            log.warning("somebody else had changed %d things in the kernel", report.repaired)
         for failure in report.failures[:MOST_LINES]:
             log.warning("the kernel refused to %s", failure)
+        for complaint in sorted(frozenset(report.complaints) - self.complaints):
+            log.warning("%s; VIPs go on without it", complaint)
+        self.complaints = frozenset(report.complaints)
+
+
+def _size(target: Target | None) -> int:
+    return len(target.server.real_servers) if target else 0

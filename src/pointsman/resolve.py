@@ -107,8 +107,9 @@ def _of(key: Key, cluster: Cluster) -> str:
 
 def _behind(addresses: Sequence[str], views: Views) -> list[str]:
     """Return the ids of the tasks behind a VIP."""
-    backends = views.wanted.backends.items()
-    return sorted({b.task_id for key, found in backends if key.address in addresses for b in found})
+    wanted = views.wanted
+    keys = (key for key in wanted.targets if key.address in addresses)
+    return sorted({one.task_id for key in keys for one in wanted.behind(key)})
 
 
 def _left_out(name: str, views: Views) -> Iterator[str]:

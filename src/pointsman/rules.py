@@ -1,16 +1,19 @@
 """From the configuration to the rules of each view."""
 
+from collections.abc import Iterable
+
 from pointsman.config import Config
 from pointsman.dns.dcos import FAMILIES, DcosRules
 from pointsman.dns.records import NameRules
 from pointsman.dns.reverse import Reverse
-from pointsman.pipeline import Rules
+from pointsman.pipeline import Rules, VipRules
+from pointsman.vip import policy
 from pointsman.vip.addresses import Range, parse_range
-from pointsman.vip.model import Settings
+from pointsman.vip.policy import Defaults
 
 
-def rules(config: Config) -> Rules:
-    """Return what the views are derived by."""
+def rules(config: Config, own: Iterable[str] = ()) -> Rules:
+    """Return what the views are derived by; ``own`` are the addresses of this node."""
     dns = config.dns
     return Rules(
         names=NameRules(
@@ -23,10 +26,25 @@ def rules(config: Config) -> Rules:
         ),
         dcos=_dcos(config),
         reverse=Reverse(dns.reverse, dns.ttl),
-        ranges=ranges(config),
-        settings=Settings(config.vip.scheduler),
-        balance=config.vip.enabled,
+        vips=VipRules(
+            enabled=config.vip.enabled,
+            ranges=ranges(config),
+            defaults=defaults(config),
+            own=frozenset(own),
+            region=config.vip.region,
+            zone=config.vip.zone,
+            hold=config.vip.drain,
+        ),
     )
+
+
+def defaults(config: Config) -> Defaults:
+    """Return how VIPs are balanced of which no label says otherwise."""
+    said: policy.Said = ()
+    for option in policy.OPTIONS:
+        if value := str(getattr(config.vip, option, "")):
+            said += policy.read(option, value)
+    return policy.apply(Defaults(), said)
 
 
 def _dcos(config: Config) -> DcosRules | None:

@@ -1,7 +1,7 @@
 """Prints the views of a state without serving them: the dry run, and what golden tests compare."""
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -13,6 +13,8 @@ from pointsman.dns.records import Record, address_records
 from pointsman.generation import own_records, zones
 from pointsman.pipeline import Views, derive
 from pointsman.rules import rules, vip_apex
+from pointsman.vip.elect import order
+from pointsman.vip.kernel import Kernel
 from pointsman.vip.model import Protocol
 
 IN_TABLE = {
@@ -32,6 +34,17 @@ def show(what: str, of: Cluster, config: Config, *, as_json: bool) -> str:
     if len(tables) == 1:
         return _table(*tables.values())
     return "\n".join(_section(name, content) for name, content in value.items())
+
+
+def changes(
+    of: Cluster, config: Config, own: Iterable[str], kernel: Kernel, *, as_json: bool
+) -> str:
+    """Return the text of what would be changed of a kernel's virtual servers, in order."""
+    targets = derive(of, rules(config, own)).wanted.targets
+    found = [str(change) for change in kernel.sync(targets, None, 0.0).changes]
+    if as_json:
+        return msgspec.json.format(msgspec.json.encode({"changes": found})).decode() + "\n"
+    return "".join(f"{line}\n" for line in found or ["nothing"])
 
 
 def _section(name: str, content: Any) -> str:
@@ -69,7 +82,7 @@ def vips(views: Views, config: Config) -> dict[str, Any]:
     names = {a: name for name, addresses in views.wanted.names.items() for a in addresses}
     servers = []
     for key, server in views.wanted.table.items():
-        tasks = {b.endpoint: b for b in views.wanted.backends[key]}
+        tasks = {b.endpoint: b for b in sorted(views.wanted.behind(key), key=order, reverse=True)}
         name = names.get(key.address)
         servers.append(
             {

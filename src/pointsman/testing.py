@@ -78,6 +78,7 @@ def told(of: Task) -> Told:
         "discovery": _discovery(of.discovery),
         "container": _container(of),
         "health_check": {} if of.checked else None,
+        "kill_policy": {"grace_period": {"nanoseconds": int(of.grace * 1e9)}} if of.grace else None,
     }
     parts = {name: Raw(msgspec.json.encode(value)) for name, value in members.items()}
     return Told(of.id, of.name, of.framework_id, of.agent_id, of.state, **parts)

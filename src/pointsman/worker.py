@@ -1,29 +1,33 @@
 """Runs the kernel's part in a thread of its own: netlink blocks, and the event loop must not."""
 
 import asyncio
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import TypeVar
 
-from pointsman.vip.kernel import Kernel, Report
-from pointsman.vip.model import Table
+from pointsman.kernels import Kernels
+from pointsman.vip.elect import Target
+from pointsman.vip.model import Activity, Key
+from pointsman.vip.namespaces import Namespace
+from pointsman.vip.parts import Look, Report
 
 T = TypeVar("T")
 
 
 class KernelWorker:
-    """A Kernel, opened, used and closed in one and the same thread."""
+    """Kernels, opened, used and closed in one and the same thread."""
 
-    def __init__(self, open_: Callable[[], AbstractContextManager[Kernel]]) -> None:
+    def __init__(self, open_: Callable[[], AbstractContextManager[Kernels]]) -> None:
         self._opened = open_()
-        self._kernel: Kernel | None = None
+        self._kernels: Kernels | None = None
         self._thread = ThreadPoolExecutor(1, "kernel")
 
     async def open(self) -> None:
         """Open the kernel; raises Fatal when that can't be done here."""
         try:
-            self._kernel = await self._run(self._opened.__enter__)
+            self._kernels = await self._run(self._opened.__enter__)
         except BaseException:
             self._thread.shutdown(wait=False)
             raise
@@ -33,17 +37,31 @@ class KernelWorker:
         await self._run(lambda: self._opened.__exit__(None, None, None))
         self._thread.shutdown()
 
-    async def sync(self, table: Table) -> Report:
-        """See ``Kernel.sync``."""
-        kernel = self._kernel
-        assert kernel is not None
-        return await self._run(lambda: kernel.sync(table))
+    async def sync(self, targets: Mapping[Key, Target], changed: Collection[Key] | None) -> Report:
+        """See ``Kernels.sync``."""
+        return await self._run(lambda: self._all.sync(targets, changed, time.monotonic()))
 
-    async def prepare(self) -> Report:
-        """See ``Kernel.prepare``."""
-        kernel = self._kernel
-        assert kernel is not None
-        return await self._run(kernel.prepare)
+    async def follow(self, namespaces: Collection[Namespace]) -> tuple[str, ...]:
+        """See ``Kernels.follow``."""
+        return await self._run(lambda: self._all.follow(namespaces))
+
+    async def look(self) -> Look:
+        """See ``Kernels.look``."""
+        return await self._run(self._all.look)
+
+    async def traffic(self) -> Mapping[Key, Activity]:
+        """See ``Kernels.traffic``."""
+        return await self._run(self._all.traffic)
+
+    @property
+    def namespaces(self) -> int:
+        """How many there are beside the host's."""
+        return self._all.namespaces
+
+    @property
+    def _all(self) -> Kernels:
+        assert self._kernels is not None
+        return self._kernels
 
     async def _run(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)

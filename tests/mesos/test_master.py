@@ -16,10 +16,10 @@ from pointsman.discovery.listing import gather
 from pointsman.discovery.master import Masters
 from pointsman.discovery.trust import Trust, believe
 from pointsman.dns.records import NameRules
-from pointsman.pipeline import Rules, derive
+from pointsman.pipeline import Rules, VipRules, derive
 from pointsman.vip.addresses import parse_range
 
-RULES = Rules(NameRules(), (parse_range("11.0.0.0/8"),))
+RULES = Rules(NameRules(), VipRules(ranges=(parse_range("11.0.0.0/8"),)))
 
 
 def read(*masters: str) -> model.Cluster | None:

@@ -1,8 +1,10 @@
 from pointsman.api import vips_view
-from pointsman.testing import discovery, port, task
+from pointsman.testing import AGENT, discovery, port, task
 from pointsman.vip.addresses import Range
-from pointsman.vip.model import Settings
-from pointsman.vip.wanted import backends, wanted
+from pointsman.vip.backends import backends
+from pointsman.vip.elect import Place
+from pointsman.vip.policy import Defaults
+from pointsman.vip.wanted import begin, update
 
 
 def test_an_ipv6_address_stands_in_brackets_and_a_named_vip_under_its_name() -> None:
@@ -10,7 +12,8 @@ def test_an_ipv6_address_stands_in_brackets_and_a_named_vip_under_its_name() -> 
         addresses=("fd00::5",),
         discovery=discovery("web", port(80, VIP_0="/web:80", VIP_1="fd01:c::9:80")),
     )
-    found = wanted(backends(both)[0], (Range("fd01:c::", "fd01:c::ffff"),), Settings())
+    ranges = (Range("fd01:c::", "fd01:c::ffff"),)
+    found = update(begin(ranges), (), backends(both, AGENT, Defaults())[0], Place(), 0, 0)
     assert {vip["vip"] for vip in vips_view(found, "l4lb.x")} == {
         "[fd01:c::9]:80",
         "web.marathon.l4lb.x:80",

@@ -35,7 +35,12 @@ def test_masters_are_all_that_must_be_said() -> None:
         (LEAST + '[dns]\nip_sources = ["host", "host"]', "dns.ip_sources: is empty or names"),
         (LEAST + '[vip]\nipv4_range = "11.0.0.0"', "vip.ipv4_range: '11.0.0.0' is not LOWEST"),
         (LEAST + '[vip]\nipv4_range = "fd00::/64"', "vip.ipv4_range: 'fd00::/64' is not of IPv4"),
-        (LEAST + '[vip]\nscheduler = "best"', "vip.scheduler: Invalid enum value 'best'"),
+        (LEAST + "[vip]\npanic = 101", "vip.panic: Expected `int` <= 100"),
+        (LEAST + '[vip]\nlocality = "rack"', "vip.locality: 'rack' is none of none, host"),
+        (
+            LEAST + '[vip]\nscheduler = "best"',
+            "vip.scheduler: 'best' is no scheduler; there are rr",
+        ),
         (LEAST + '[vip]\nnode_address = "me"', "vip.node_address: 'me' is not an IP address"),
         (LEAST + '[vip]\nlink = "a-name-too-long-for-linux"', "vip.link: Expected `str`"),
         ('[discovery]\nmasters = ["m1", "m2:x"]', "discovery.masters[0]: 'm1' is not HOST:PORT"),

@@ -12,22 +12,37 @@ from pointsman.dns.zone import Zones
 from pointsman.http_server import HttpServer
 from pointsman.metrics import Metrics
 from pointsman.pipeline import Views
-from pointsman.testing import discovery, port, task
+from pointsman.testing import AGENT, discovery, port, task
 from pointsman.vip.addresses import Range
-from pointsman.vip.model import Settings
-from pointsman.vip.wanted import Wanted, backends, wanted
+from pointsman.vip.backends import backends
+from pointsman.vip.elect import Place
+from pointsman.vip.parts import Look
+from pointsman.vip.policy import Defaults
+from pointsman.vip.wanted import Wanted, begin, update
 
 WEB = task(discovery=discovery("web", port(31000, VIP_0="/web:80", VIP_1="10.1.1.1:8080")))
 
 
 class Served:
-    wanted: Wanted = wanted(backends(WEB)[0], (Range("11.0.0.0", "11.0.0.255"),), Settings())
+    wanted: Wanted = update(
+        begin((Range("11.0.0.0", "11.0.0.255"),)),
+        (), backends(WEB, AGENT, Defaults())[0], Place(), 0, 0,
+    )  # fmt: skip
+    mode = "stream, leader 10.0.0.1:5050"
+    complaints = ("no masquerading: install iptables",)
     vip_zone = "l4lb.thisdcos.directory"
     notes = (Note("task x of y", "why"),)
     views = Views()
     zones = Zones()
     config = Config()
     not_ready = "no master has been read yet"
+
+    async def count(self) -> None:
+        """Count nothing."""
+
+    async def look(self) -> Look:
+        """Return what a kernel would have that followed."""
+        return Look(self.wanted.table, settings={"net.ipv4.vs.conntrack": "1"})
 
 
 def get(served: Served, *paths: str) -> list[tuple[int, str, str]]:
@@ -127,3 +142,17 @@ def test_the_paths_of_mesos_dns_answer() -> None:
         json.loads(body)
     ((status, _, _), (unready, _, _)) = get(Served(), "/v1/hosts/a.mesos/ports", "/v1/axfr")
     assert (status, unready) == (501, 503)
+
+
+def test_the_status_tells_what_is_there_and_what_is_missing() -> None:
+    ((status, kind, text),) = get(Served(), "/v1/status")
+    assert (status, kind) == (200, "application/json")
+    found = json.loads(text)
+    assert found["ready"] is False
+    assert found["not_ready"] == "no master has been read yet"
+    assert found["complaints"] == ["no masquerading: install iptables"]
+    assert found["settings"] == {"net.ipv4.vs.conntrack": "1"}
+    named = found["virtual_servers"][-1]
+    assert named["name"] == "web.marathon.l4lb.thisdcos.directory"
+    (real,) = named["real_servers"]
+    assert (real["state"], real["task_id"]) == ("live", "web.1")

@@ -8,11 +8,11 @@ from pointsman.dns.dcos import DcosRules
 from pointsman.dns.records import NameRules
 from pointsman.dns.reverse import Reverse
 from pointsman.dns.zone import Soa, Zone
-from pointsman.pipeline import Rules, derive
+from pointsman.pipeline import Rules, VipRules, derive
 from pointsman.testing import cluster, discovery, labels, port, task
 from pointsman.vip.addresses import Range
 
-RULES = Rules(NameRules(), (Range("11.0.0.0", "11.255.255.255"),))
+RULES = Rules(NameRules(), VipRules(ranges=(Range("11.0.0.0", "11.255.255.255"),)))
 OTHER = Agent("S2", "10.0.0.12", 5051)
 
 
@@ -27,14 +27,16 @@ def test_a_change_of_one_task_touches_its_records_alone() -> None:
     assert after.added == ()
     assert {r.name.split(".")[0].split("-")[0].lstrip("_") for r in after.removed} == {"job"}
     assert after.derived[one.key] is before.derived[one.key]
-    assert after.wanted is before.wanted
+    assert after.wanted.targets == before.wanted.targets
+    assert not after.wanted.changed
 
 
 def test_no_change_gives_the_same_views() -> None:
     before = derive(cluster(web("web.1")), RULES)
     again = derive(cluster(web("web.1")), RULES, before)
     assert (again.removed, again.added) == ((), ())
-    assert again.wanted is before.wanted
+    assert again.wanted.targets == before.wanted.targets
+    assert not again.wanted.changed
 
 
 def test_what_is_left_out_is_noted() -> None:
@@ -45,7 +47,7 @@ def test_what_is_left_out_is_noted() -> None:
 
 
 def test_without_balancing_there_are_names_and_no_virtual_servers() -> None:
-    views = derive(cluster(web("web.1")), Rules(NameRules(), RULES.ranges, balance=False))
+    views = derive(cluster(web("web.1")), Rules(NameRules(), VipRules(enabled=False)))
     assert views.wanted.table == {}
     assert views.added
 
@@ -68,7 +70,7 @@ clusters = st.builds(
 )
 
 
-ALL = Rules(RULES.names, RULES.ranges, dcos=DcosRules(), reverse=Reverse(("9.0.0.0/8",)))
+ALL = Rules(RULES.names, RULES.vips, dcos=DcosRules(), reverse=Reverse(("9.0.0.0/8",)))
 
 
 @given(st.lists(clusters, min_size=1, max_size=6), st.sampled_from([RULES, ALL]))
@@ -80,7 +82,7 @@ def test_views_kept_up_to_date_equal_views_from_nothing(steps: list[Cluster], ru
         zone.update(views.removed, views.added)
     fresh = derive(steps[-1], rules)
     assert views.derived == fresh.derived
-    assert views.wanted == fresh.wanted
+    assert (views.wanted.table, views.wanted.names) == (fresh.wanted.table, fresh.wanted.names)
     assert views.notes == fresh.notes
     from_nothing = Zone("mesos.", zone.soa, 60)
     from_nothing.update((), fresh.added)

@@ -1,8 +1,8 @@
 """The order in which names and kernel follow the cluster."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +14,25 @@ from pointsman.discovery.model import Cluster, Task
 from pointsman.dns.answer import Responder
 from pointsman.dns.records import NameRules
 from pointsman.dns.zone import Soa, Zone, Zones
+from pointsman.kernels import Kernels
 from pointsman.metrics import Metrics
-from pointsman.pipeline import Rules
+from pointsman.pipeline import Rules, VipRules
 from pointsman.reconcile import Reconciler
 from pointsman.testing import cluster, discovery, port, task
 from pointsman.vip.addresses import Range
+from pointsman.vip.guard import Guard
 from pointsman.vip.kernel import Kernel
 from pointsman.vip.memory import MemoryIpvs
 from pointsman.vip.model import Change, Failure
 from pointsman.vip.owned import Owned
+from pointsman.vip.parts import Wants
 from pointsman.worker import KernelWorker
 
 RANGE = Range("11.0.0.0", "11.255.255.255")
 NAME = "web.marathon.l4lb.thisdcos.directory."
+
+
+GUARD = Guard()
 
 
 class Surroundings:
@@ -45,11 +51,14 @@ class Settings:
             raise Transient(self.complaint)
         return {}
 
+    def read(self, names: Iterable[str]) -> dict[str, str]:
+        return {}
+
 
 class Box:
     """A reconciler over a kernel in memory, which asks DNS at each change it is sent."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, guard: Guard = GUARD) -> None:
         self.servers = MemoryIpvs()
         self.settings = Settings()
         self.seen: list[tuple[str, str]] = []
@@ -68,14 +77,19 @@ class Box:
                 return dict(box.servers.table())
 
         @contextmanager
-        def opened() -> Iterator[Kernel]:
+        def opened() -> Iterator[Kernels]:
             owned = Owned(folder / "owned.json")
-            yield Kernel(Watched(), Surroundings(), None, self.settings, owned, [RANGE])
+            wants = Wants((RANGE,), {"some.setting": "1"})
+            kernel = Kernel(Watched(), Surroundings(), None, self.settings, owned, wants)
+            with Kernels(kernel, lambda _: nullcontext(kernel), lambda _: None) as kernels:
+                yield kernels
 
         self.worker = KernelWorker(opened)
         self.metrics = Metrics()
-        rules = Rules(NameRules(), (RANGE,))
-        self.reconciler = Reconciler(rules, apex, 5, self.responder, self.worker, self.metrics)
+        rules = Rules(NameRules(), VipRules(ranges=(RANGE,)))
+        self.reconciler = Reconciler(
+            rules, apex, 5, self.responder, self.worker, self.metrics, guard
+        )
 
     def ask(self, name: str) -> str:
         """Return the address that DNS gives, or the code of its answer."""

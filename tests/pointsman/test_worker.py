@@ -1,58 +1,69 @@
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
 import pytest
 
 from pointsman.discovery.errors import Fatal
-from pointsman.vip.kernel import Kernel, Report
-from pointsman.vip.model import Table
+from pointsman.kernels import Kernels
+from pointsman.vip.elect import Target
+from pointsman.vip.model import Key
+from pointsman.vip.namespaces import Namespace
+from pointsman.vip.parts import Look, Report
 from pointsman.worker import KernelWorker
 
 
-class Written(Kernel):
-    """A kernel that only notes in which thread it was used."""
+class Written(Kernels):
+    """Kernels that only note in which thread they were used."""
 
     def __init__(self) -> None:
         self.threads = [threading.get_ident()]
 
-    def sync(self, table: Table) -> Report:
+    def sync(
+        self, targets: Mapping[Key, Target], changed: Collection[Key] | None, now: float
+    ) -> Report:
         self.threads.append(threading.get_ident())
-        return Report(surroundings=len(table))
+        assert now > 0
+        return Report(surroundings=len(targets))
 
-    def prepare(self) -> Report:
+    def follow(self, namespaces: Collection[Namespace]) -> tuple[str, ...]:
         self.threads.append(threading.get_ident())
-        return Report()
+        return ("none",)
+
+    def look(self) -> Look:
+        self.threads.append(threading.get_ident())
+        return Look()
 
 
 def test_all_is_done_in_one_thread_that_is_not_the_loops() -> None:
     threads: list[int] = []
 
     @contextmanager
-    def opened() -> Iterator[Kernel]:
-        kernel = Written()
+    def opened() -> Iterator[Kernels]:
+        kernels = Written()
         try:
-            yield kernel
+            yield kernels
         finally:
-            threads.extend([*kernel.threads, threading.get_ident()])
+            threads.extend([*kernels.threads, threading.get_ident()])
 
     async def test() -> None:
         worker = KernelWorker(opened)
         await worker.open()
-        assert await worker.sync({}) == Report()
-        await worker.prepare()
+        assert await worker.sync({}, None) == Report()
+        assert await worker.follow(()) == ("none",)
+        assert await worker.look() == Look()
         await worker.close()
 
     asyncio.run(test())
-    assert len(threads) == 4
+    assert len(threads) == 5
     assert len(set(threads)) == 1
     assert threads[0] != threading.get_ident()
 
 
 def test_what_goes_wrong_at_opening_is_told() -> None:
     @contextmanager
-    def opened() -> Iterator[Kernel]:
+    def opened() -> Iterator[Kernels]:
         raise Fatal("no ip_vs")
         yield
 

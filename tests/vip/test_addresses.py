@@ -1,10 +1,19 @@
+from collections.abc import Iterable
+from ipaddress import ip_address
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman.vip.addresses import Range, assign, parse_range
+from pointsman.vip.addresses import Assigned, Range, parse_range, preferred
 
 SMALL = Range("11.0.0.0", "11.0.0.254")
+
+
+def assign(names: Iterable[str], range_: Range) -> dict[str, str]:
+    """Return the addresses of those that have one."""
+    assigned, _ = Assigned(range_).update((), names)
+    return {name: address for name in names if (address := assigned.address(name))}
 
 
 def test_a_range_is_two_addresses_or_a_prefix() -> None:
@@ -56,13 +65,44 @@ names = st.sets(st.text("abc", min_size=1, max_size=3), max_size=30)
 ranges = st.sampled_from([SMALL, Range("11.0.0.0", "11.0.0.9"), Range("fd01:c::", "fd01:c::9")])
 
 
-@given(names, ranges, st.randoms())
+def by_the_rule(names: Iterable[str], range_: Range) -> dict[str, int]:
+    """Return numbers by the rule's own words, in its simplest form."""
+    lowest, highest = range_.bounds
+    found: dict[str, int] = {}
+    for name in sorted(names):
+        if preferred(name, range_) not in found.values():
+            found[name] = preferred(name, range_)
+    for name in sorted(names):
+        at = preferred(name, range_)
+        while name not in found and len(found) <= highest - lowest:
+            if at not in found.values():
+                found[name] = at
+            at = at + 1 if at < highest else lowest
+    return found
+
+
+@given(st.lists(st.tuples(names, names), max_size=4), ranges)
 def test_addresses_depend_on_the_set_of_names_alone(
-    given_: set[str], range_: Range, random: st.DrawFn
+    steps: list[tuple[set[str], set[str]]], range_: Range
 ) -> None:
-    shuffled = list(given_)
-    random.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert assign(shuffled, range_) == assign(sorted(given_), range_)
+    assigned, there = Assigned(range_), set[str]()
+    for removed, added in steps:
+        before = {name: assigned.address(name) for name in there | added}
+        assigned, moved = assigned.update(removed, added)
+        there = there - removed | added
+        expected = by_the_rule(there, range_)
+        for name in there | removed:
+            address = assigned.address(name)
+            assert bool(address) == (name in expected)
+            if address:
+                assert int(ip_address(address)) == expected[name]
+                assert assigned.holder(address) == name
+        assert set(assigned.missing) == there - expected.keys()
+        assert moved == {
+            name
+            for name in before.keys() | there | removed
+            if before.get(name, "") != assigned.address(name)
+        }
 
 
 @given(names, ranges)

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman.vip.diff import diff
+from pointsman.vip.diff import diff, moves
 from pointsman.vip.memory import MemoryIpvs
 from pointsman.vip.model import (
     AddReal,
@@ -57,6 +57,31 @@ def test_what_is_not_wanted_is_deleted_where_it_is_ours() -> None:
 
 def test_what_is_equal_takes_nothing() -> None:
     assert diff({A: server(ONE)}, {A: server(ONE)}, ours) == ()
+
+
+def test_under_mh_real_servers_stand_in_order_as_on_every_other_node() -> None:
+    before, after = (
+        {A: server(ONE, THREE, scheduler="mh")},
+        {A: server(ONE, TWO, THREE, scheduler="mh")},
+    )
+    changes = diff(before, after, ours)
+    # Never more than one is missing.
+    assert changes == (
+        AddReal(A, TWO, RealServer()),
+        DeleteReal(A, THREE),
+        AddReal(A, THREE, RealServer()),
+    )
+    assert moves(changes)
+    assert diff(after, after, ours) == ()
+
+
+def test_under_mh_what_goes_and_what_comes_last_moves_nothing() -> None:
+    all_ = {A: server(ONE, TWO, THREE, scheduler="mh")}
+    some = {A: server(ONE, THREE, scheduler="mh")}
+    assert diff(all_, some, ours) == (DeleteReal(A, TWO),)
+    last = diff({A: server(ONE, TWO, scheduler="mh")}, all_, ours)
+    assert last == (AddReal(A, THREE, RealServer()),)
+    assert not moves(last)
 
 
 keys = st.sampled_from([A, B, FOREIGN, Key(Protocol.UDP, "fd01:c::1", 53)])

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman.vip.labels import Label, parse, parse_with_protocol
+from pointsman.vip.labels import Label, option, parse, parse_with_protocol
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,17 @@ def test_the_oldest_form_names_its_protocol() -> None:
 def test_no_text_ends_in_another_error(value: str) -> None:
     with contextlib.suppress(ValueError):
         parse(value)
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ("VIP_0_SCHEDULER", "scheduler"),
+        ("VIP_0_slow_start", "slow_start"),
+        ("VIP_0", None),
+        ("VIP_1_SCHEDULER", None),
+        ("VIP_0_COLOUR", None),
+    ],
+)
+def test_an_option_is_named_behind_the_key_of_its_vip(key: str, expected: str | None) -> None:
+    assert option(key, {"VIP_0"}) == expected

@@ -4,8 +4,8 @@ import pytest
 
 from pointsman.discovery.errors import Transient
 from pointsman.vip.addresses import Range
-from pointsman.vip.model import Key, Protocol
-from pointsman.vip.owned import Memory, Owned
+from pointsman.vip.model import Endpoint, Key, Protocol
+from pointsman.vip.owned import Memory, Owned, Standing
 
 ONE = Key(Protocol.TCP, "10.1.1.1", 80)
 TWO = Key(Protocol.UDP, "fd00::1", 53)
@@ -51,5 +51,11 @@ def test_a_virtual_server_is_ours_by_its_range_or_its_label() -> None:
     assert not ours.covers(Key(0, "0.0.0.0", 0, 7))
 
 
-def test_memories_add_up() -> None:
-    assert memory(ONE) | memory(TWO, ranges=(NAMED,)) == memory(ONE, TWO, ranges=(NAMED,))
+def test_drains_are_remembered_with_the_boot_whose_clock_they_are_told_by(tmp_path: Path) -> None:
+    found = Memory(
+        drains=frozenset({Standing(ONE, Endpoint("10.0.0.1", 80), 12.5)}),
+        boot="b1",
+        timeouts=(900, 120, 300),
+    )
+    Owned(tmp_path / "owned.json").keep(found)
+    assert Owned(tmp_path / "owned.json").memory == found

@@ -2,10 +2,10 @@ from pointsman.discovery.model import PortMapping
 from pointsman.testing import discovery, labels, port, task
 from pointsman.vip.labels import Label
 from pointsman.vip.model import Protocol
-from pointsman.vip.ports import TaskPort, on_host_network, task_ports
+from pointsman.vip.ports import Asked, TaskPort, on_host_network, task_ports
 
 TCP, UDP = Protocol.TCP, Protocol.UDP
-WEB = Label("web", "", 80)
+WEB = Asked(Label("web", "", 80))
 OVERLAY = ("9.0.2.5",)
 
 
@@ -17,7 +17,7 @@ def test_a_discovery_port_on_the_host_network() -> None:
 def test_every_label_that_starts_with_vip_is_one() -> None:
     web = task(discovery=discovery("web", port(31000, VIP_0="/web:80", vip_foo="/www:8080", V="x")))
     (found,), _ = task_ports(web)
-    assert found.vips == (WEB, Label("www", "", 8080))
+    assert found.vips == (WEB, Asked(Label("www", "", 8080)))
 
 
 def test_network_scope_host_is_a_host_port() -> None:
@@ -86,3 +86,35 @@ def test_the_host_network_is_the_agents_address() -> None:
     assert on_host_network(task())
     assert on_host_network(task(addresses=()))
     assert not on_host_network(task(addresses=OVERLAY))
+
+
+def test_options_stand_beside_the_label_they_are_of() -> None:
+    listed = port(31000, VIP_0="/web:80", VIP_0_SCHEDULER="rr", vip_1="/www:80", vip_1_drain="5")
+    (found,), notes = task_ports(task(discovery=discovery("web", listed)))
+    assert notes == ()
+    assert found.vips == (
+        Asked(Label("web", "", 80), (("flags", 0), ("scheduler", "rr"))),
+        Asked(Label("www", "", 80), (("drain", 5.0),)),
+    )
+
+
+def test_options_of_the_oldest_label() -> None:
+    web = task(ports=(31000,), labels=labels(VIP_PORT0="tcp://web:80", VIP_PORT0_WEIGHT="7"))
+    (found,), _ = task_ports(web)
+    assert found.vips == (Asked(Label("web", "", 80), (("weight", 7),)),)
+
+
+def test_a_bad_option_is_noted_and_the_others_hold() -> None:
+    listed = port(31000, VIP_0="/web:80", VIP_0_PANIC="lots", VIP_0_WEIGHT="2")
+    (found,), (note,) = task_ports(task(discovery=discovery("web", listed)))
+    assert found.vips == (Asked(Label("web", "", 80), (("weight", 2),)),)
+    assert str(note) == (
+        "task web.1 of marathon: port 31000: label VIP_0_PANIC: 'lots' is not a percentage "
+        "(0 to 100)"
+    )
+
+
+def test_an_option_of_no_vip_is_a_bad_label() -> None:
+    listed = port(31000, VIP_0="/web:80", VIP_7_WEIGHT="2")
+    _, (note,) = task_ports(task(discovery=discovery("web", listed)))
+    assert "VIP_7_WEIGHT" in note.why

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from pointsman.discovery.errors import Transient
-from pointsman.vip.sysctl import Sysctl
+from pointsman.vip.sysctl import Sysctl, settings
 
 NAME = "net.ipv4.vs.conntrack"
 
@@ -32,3 +32,14 @@ def test_what_is_equal_is_not_written(tmp_path: Path) -> None:
 def test_a_setting_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(Transient, match=r"vs\.conntrack can't be set to 1: No such file"):
         Sysctl(tmp_path).ensure({NAME: "1"})
+
+
+def test_what_is_there_is_read(tmp_path: Path) -> None:
+    setting(tmp_path, "1")
+    assert Sysctl(tmp_path).read([NAME, "net.ipv4.vs.nothing"]) == {NAME: "1"}
+
+
+def test_connections_are_tracked_only_where_they_are_to_be_masqueraded() -> None:
+    assert NAME in settings(masquerade=True)
+    assert NAME not in settings(masquerade=False)
+    assert settings(masquerade=False)["net.ipv4.vs.expire_nodest_conn"] == "1"

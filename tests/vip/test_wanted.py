@@ -1,22 +1,35 @@
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from pointsman.discovery.model import Agent, Task
 from pointsman.testing import discovery, port, task
 from pointsman.vip.addresses import Range
+from pointsman.vip.backends import Backend, backends
+from pointsman.vip.elect import Place
 from pointsman.vip.model import Endpoint, Key, Protocol, RealServer, Settings, VirtualServer
-from pointsman.vip.wanted import Wanted, backends, wanted
+from pointsman.vip.policy import Defaults
+from pointsman.vip.wanted import Wanted, begin, update
 
 V4 = Range("11.0.0.0", "11.255.255.255")
 V6 = Range("fd01:c::", "fd01:c::ffff:ffff:ffff:ffff")
+TWO = Range("11.0.0.0", "11.0.0.1")
+"""All names prefer its first address."""
 A1, A2 = Agent("S1", "10.0.0.11", 5051), Agent("S2", "10.0.0.12", 5051)
+NOWHERE = Place()
 
 
 def web(id_: str = "web.1", agent: Agent = A1, vip: str = "/web:80", **changes: Any) -> Task:
     return task(id_, agent, discovery=discovery("web", port(31000, VIP_0=vip)), **changes)
 
 
+def put(*tasks: Task) -> list[Backend]:
+    return [one for t in tasks for one in backends(t, A1, Defaults())[0]]
+
+
 def derive(*tasks: Task, ranges: tuple[Range, ...] = (V4, V6)) -> Wanted:
-    return wanted((b for t in tasks for b in backends(t)[0]), ranges, Settings())
+    return update(begin(ranges), (), put(*tasks), NOWHERE, 0, 0)
 
 
 def test_instances_stand_behind_one_virtual_server() -> None:
@@ -50,60 +63,128 @@ def test_an_address_vip_merges_over_frameworks_and_a_named_one_does_not() -> Non
 
 
 def test_a_named_vip_of_both_families_has_an_address_of_each() -> None:
-    both = web(addresses=("9.0.2.5", "fd01:b::5"))
-    result = derive(both)
+    result = derive(web(addresses=("9.0.2.5", "fd01:b::5")))
     assert [":" in a for a in result.names["web.marathon"]] == [False, True]
     for key, server in result.table.items():
-        assert all((":" in e.address) == (key.family == 6) for e in server.real_servers)
-
-
-def test_an_address_vip_takes_backends_of_its_family_only() -> None:
-    (server,) = derive(web(vip="10.1.1.1:80", addresses=("9.0.2.5", "fd01:b::5"))).table.values()
-    assert list(server.real_servers) == [Endpoint("9.0.2.5", 31000)]
+        assert all(e.family == key.family for e in server.real_servers)
 
 
 def test_a_family_without_a_range_has_no_names() -> None:
     result = derive(web(addresses=("fd01:b::5",)), ranges=(V4,))
-    assert (result.table, result.names) == ({}, {})
+    assert (result.table, dict(result.names)) == ({}, {})
 
 
-def test_a_host_port_leads_to_the_agent() -> None:
-    mapped = discovery("web", port(31000, VIP_0="/web:80", **{"network-scope": "host"}))
-    (server,) = derive(task(addresses=("172.17.0.2",), discovery=mapped)).table.values()
-    assert list(server.real_servers) == [Endpoint("10.0.0.11", 31000)]
+def test_an_address_label_on_a_names_address_joins_it() -> None:
+    (address,) = derive(web()).names["web.marathon"]
+    result = derive(web(), web("db.1", A2, vip=f"{address}:80"))
+    (key,) = result.table
+    assert {one.task_id for one in result.behind(key)} == {"web.1", "db.1"}
+    again = update(result, put(web()), (), NOWHERE, 0, 0)
+    assert {one.task_id for one in again.behind(key)} == {"db.1"}
 
 
-def test_a_task_that_is_ending_or_unhealthy_keeps_its_connections() -> None:
-    for ending in (web(state="TASK_KILLING"), web(healthy=False)):
-        (server,) = derive(ending).table.values()
-        assert list(server.real_servers.values()) == [RealServer(0)]
+def test_dcos_oss_3602_a_change_of_one_vip_leaves_the_others() -> None:
+    before = derive(web("a", vip="/a:80"), web("b", vip="/b:80"))
+    new = web("c", A2, vip="/c:80")
+    after = update(before, put(web("b", vip="/b:80")), put(new), NOWHERE, 0, 0)
+    assert set(after.names) == {"a.marathon", "c.marathon"}
+    (kept,) = (k for k in after.targets if k.address == after.names["a.marathon"][0])
+    assert after.targets[kept] is before.targets[kept]
+    assert after.renamed == {"b.marathon", "c.marathon"}
+    assert len(after.changed) == 2
+    assert kept not in after.changed
 
 
-def test_a_task_that_has_ended_has_no_real_server() -> None:
-    assert derive(web(state="TASK_FAILED")).table == {}
-
-
-def test_where_two_tasks_claim_one_endpoint_the_live_one_counts() -> None:
-    (server,) = derive(web("old", state="TASK_KILLING"), web("new")).table.values()
-    assert list(server.real_servers.values()) == [RealServer(1)]
+def test_dcos_oss_5356_a_vip_without_backends_is_none() -> None:
+    after = update(derive(web()), put(web()), (), NOWHERE, 0, 0)
+    assert not after.targets
+    assert not after.names
+    assert not after.members
+    assert not after.owners
+    assert not after.named
 
 
 def test_a_full_range_leaves_a_name_out_with_a_note() -> None:
-    two = Range("11.0.0.0", "11.0.0.1")
-    result = derive(*(web(n, vip=f"/{n}:80") for n in "abc"), ranges=(two,))
+    result = derive(*(web(n, vip=f"/{n}:80") for n in "abc"), ranges=(TWO,))
     assert set(result.names) == {"a.marathon", "b.marathon"}
     assert [str(n) for n in result.notes] == [
         "VIP c.marathon: no address is left in the range 11.0.0.0-11.0.0.1"
     ]
 
 
-def test_a_framework_whose_name_leaves_nothing_has_no_named_vips() -> None:
-    found, notes = backends(web(framework="é"))
-    assert found == ()
-    assert "VIP web has no name" in notes[0].why
-    assert len(backends(web(framework="é", vip="10.1.1.1:80"))[0]) == 1
+def test_tasks_that_disagree_about_their_vip_are_noted() -> None:
+    other = task("web.2", A2, discovery=discovery(
+        "web", port(31000, VIP_0="/web:80", VIP_0_SCHEDULER="rr")))  # fmt: skip
+    (note,) = derive(web(), other).notes
+    assert str(note).startswith("VIP web.marathon:80: its tasks say different things")
+    assert update(derive(web(), other), put(other), (), NOWHERE, 0, 0).notes == ()
 
 
-def test_who_stands_behind_a_virtual_server_is_told() -> None:
-    (members,) = derive(web()).backends.values()
-    assert [(b.task_id, b.framework_id, b.agent) for b in members] == [("web.1", "F1", "10.0.0.11")]
+def test_a_name_that_must_give_way_keeps_its_old_address_for_a_while() -> None:
+    old, new = web("z", vip="/z:80"), web("a", A2, vip="/a:80")
+    alone = derive(old, ranges=(TWO,))
+    assert dict(alone.names) == {"z.marathon": ("11.0.0.0",)}
+    # "a" is first in order, and prefers the same address.
+    during = update(alone, (), put(new), NOWHERE, now=100, hold=30)
+    assert dict(during.names) == {"z.marathon": ("11.0.0.1",)}
+    assert {k.address: [e.address for e in s.real_servers] for k, s in during.table.items()} == {
+        "11.0.0.0": ["10.0.0.11"],
+        "11.0.0.1": ["10.0.0.11"],
+    }
+    assert during.wake == 130
+    assert update(during, (), (), NOWHERE, 129, 30).changed == frozenset()
+    after = update(during, (), (), NOWHERE, 130, 30)
+    assert dict(after.names) == {"a.marathon": ("11.0.0.0",), "z.marathon": ("11.0.0.1",)}
+    assert after.table == derive(old, new, ranges=(TWO,)).table
+    assert after.wake is None
+    assert after.renamed == {"a.marathon"}
+
+
+def test_a_name_that_ends_while_it_gives_way_makes_room_at_once() -> None:
+    old, new = web("z", vip="/z:80"), web("a", A2, vip="/a:80")
+    during = update(derive(old, ranges=(TWO,)), (), put(new), NOWHERE, 100, 30)
+    after = update(during, put(old), (), NOWHERE, 101, 30)
+    assert dict(after.names) == {"a.marathon": ("11.0.0.0",)}
+    assert after.table == derive(new, ranges=(TWO,)).table
+
+
+def test_another_place_elects_anew() -> None:
+    listed = port(31000, VIP_0="/web:80", VIP_0_LOCALITY="host")
+    both = [task(f"web.{a.id}", a, discovery=discovery("web", listed)) for a in (A1, A2)]
+    before = derive(*both)
+    after = update(before, (), (), Place(frozenset({A2.address})), 0, 0)
+    (target,) = after.targets.values()
+    assert [real.weight for real in target.server.real_servers.values()] == [0, 1]
+
+
+tasks = st.builds(
+    web,
+    st.sampled_from(["1", "2", "3", "4"]),
+    st.sampled_from([A1, A2]),
+    st.sampled_from(["/a:80", "/b:80", "/b:81", "/c:80", "10.1.1.1:80", "11.0.0.1:80", "bad"]),
+    state=st.sampled_from(["TASK_RUNNING", "TASK_KILLING", "TASK_STAGING"]),
+    addresses=st.sampled_from([(), ("9.0.2.5", "fd01:b::5")]),
+)
+
+
+@given(st.lists(st.lists(tasks, unique_by=lambda t: t.key, max_size=4), min_size=1, max_size=4))
+def test_step_by_step_it_comes_to_what_all_at_once_does(steps: list[list[Task]]) -> None:
+    ranges = (Range("11.0.0.0", "11.0.0.2"), Range("fd01:c::", "fd01:c::9"))
+    found, before = begin(ranges), list[Task]()
+    for step in steps:
+        old = found
+        found = update(found, put(*before), put(*step), NOWHERE, 0, 0)
+        whole = derive(*step, ranges=ranges)
+        assert (found.table, found.names) == (whole.table, whole.names)
+        assert found.notes == whole.notes
+        assert found.changed == {
+            key
+            for key in {*old.targets, *found.targets}
+            if old.targets.get(key) != found.targets.get(key)
+        }
+        assert found.renamed == {
+            name
+            for name in {*old.names, *found.names}
+            if old.names.get(name) != found.names.get(name)
+        }
+        before = step

@@ -1,0 +1,95 @@
+"""The kernels of this host and of further network namespaces, brought to the same targets."""
+
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager, ExitStack
+from typing import TypeAlias
+
+import msgspec
+
+from pointsman.discovery.errors import Fatal, Transient
+from pointsman.vip.elect import Target
+from pointsman.vip.kernel import Kernel
+from pointsman.vip.model import Activity, Key
+from pointsman.vip.namespaces import Namespace, inside
+from pointsman.vip.parts import Look, Report
+
+Open: TypeAlias = Callable[[Namespace], AbstractContextManager[Kernel]]
+"""Gives the kernel's part of the namespace that the thread is in."""
+
+
+class Kernels:
+    """All of them; blocking, for one thread at a time."""
+
+    def __init__(self, host: Kernel, open_: Open, forget: Callable[[Namespace], None]) -> None:
+        """``forget`` removes what is remembered of a namespace, once it is gone."""
+        self.host = host
+        self._open = open_
+        self._forget = forget
+        self._others: dict[Namespace, tuple[Kernel, ExitStack]] = {}
+
+    def __enter__(self) -> "Kernels":
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        for _, opened in self._others.values():
+            opened.close()
+        self._others.clear()
+
+    def follow(self, namespaces: Collection[Namespace]) -> tuple[str, ...]:
+        """Have exactly these namespaces beside the host's; return why one can't be had."""
+        complaints = []
+        for gone in self._others.keys() - set(namespaces):
+            self._others.pop(gone)[1].close()
+            self._forget(gone)
+        for new in sorted(set(namespaces) - self._others.keys()):
+            opened = ExitStack()
+            try:
+                with inside(new.path):
+                    self._others[new] = (opened.enter_context(self._open(new)), opened)
+            except (Transient, Fatal) as error:
+                opened.close()
+                complaints.append(f"network namespace {new.name}: {error}")
+        return tuple(complaints)
+
+    @property
+    def namespaces(self) -> int:
+        """How many there are beside the host's."""
+        return len(self._others)
+
+    def sync(
+        self, targets: Mapping[Key, Target], changed: Collection[Key] | None, now: float
+    ) -> Report:
+        """Do what ``Kernel.sync`` does for each, the host's first.
+
+        Raises Transient when the host's can't follow; of another that is a complaint.
+        """
+        report = self.host.sync(targets, changed, now)
+        for namespace, (kernel, _) in self._others.items():
+            try:
+                with inside(namespace.path):
+                    report = _joined(report, kernel.sync(targets, changed, now))
+            except Transient as error:
+                complaint = f"network namespace {namespace.name}: {error}"
+                report = _joined(report, Report(complaints=(complaint,)))
+        return report
+
+    def look(self) -> Look:
+        """See ``Kernel.look``: of the host's."""
+        return self.host.look()
+
+    def traffic(self) -> Mapping[Key, Activity]:
+        """See ``Kernel.traffic``: of the host's."""
+        return self.host.traffic()
+
+
+def _joined(one: Report, other: Report) -> Report:
+    wakes = [wake for wake in (one.wake, other.wake) if wake is not None]
+    return msgspec.structs.replace(
+        one,
+        changes=one.changes + other.changes,
+        failures=one.failures + other.failures,
+        surroundings=one.surroundings + other.surroundings,
+        repaired=one.repaired + other.repaired,
+        complaints=one.complaints + other.complaints,
+        wake=min(wakes, default=None),
+    )
