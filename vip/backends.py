@@ -100,9 +100,10 @@ def _endpoints(task: Task, port: TaskPort) -> Iterator[tuple[Endpoint, Endpoint]
     """
     if not port.host_port:
         for address in task.addresses or (task.agent,):
-            yield (Endpoint(address, port.port),) * 2
+            own = Endpoint(address, port.port)
+            yield own, own
         return
     endpoint = Endpoint(task.agent, port.host_port)
-    own = [a for a in task.addresses if (":" in a) == (endpoint.family == 6)]
-    mapped = port.port and own and task.runtime != "DOCKER" and not on_host_network(task)
-    yield endpoint, Endpoint(own[0], port.port) if mapped else endpoint
+    inner = [a for a in task.addresses if (":" in a) == (endpoint.family == 6)]
+    mapped = port.port and inner and task.runtime != "DOCKER" and not on_host_network(task)
+    yield endpoint, Endpoint(inner[0], port.port) if mapped else endpoint

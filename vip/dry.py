@@ -17,8 +17,9 @@ class DryServers:
         self.traffic = servers.traffic
         self.timeouts = servers.timeouts
 
-    def apply(self, _: Sequence[Change]) -> tuple[Failure, ...]:
+    def apply(self, changes: Sequence[Change]) -> tuple[Failure, ...]:
         """Change nothing, and refuse nothing."""
+        del changes
         return ()
 
     def set_timeouts(self, tcp: int = 0, tcp_fin: int = 0, udp: int = 0) -> None:
@@ -28,8 +29,9 @@ class DryServers:
 class DryRoutes:
     """Routes that nobody makes."""
 
-    def sync(self, _: Sequence[str]) -> int:
+    def sync(self, addresses: Sequence[str]) -> int:
         """Change nothing."""
+        del addresses
         return 0
 
     def remove(self) -> int:
@@ -43,8 +45,9 @@ class DrySettings:
     def __init__(self, settings: Settings) -> None:
         self.read = settings.read
 
-    def ensure(self, _: Mapping[str, str]) -> dict[str, str]:
+    def ensure(self, wanted: Mapping[str, str]) -> dict[str, str]:
         """Write nothing."""
+        del wanted
         return {}
 
 

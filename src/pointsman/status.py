@@ -140,7 +140,7 @@ def _head(status: Mapping[str, Any]) -> Iterator[str]:
 
 def _table(servers: list[dict[str, Any]]) -> Iterator[str]:
     columns = ("VIP", "STATE", "WEIGHT", "ACTIVE", "INACTIVE", "TOTAL", "NEW/S", "IN/S", "OUT/S")
-    rows = [columns]
+    rows: list[tuple[str, ...]] = [columns]
     for server in servers:
         vip = f"{server['protocol']} {text.joined(server['address'], server['port'])}"
         state = server["scheduler"] if server["in_kernel"] else f"{server['scheduler']}, not served"

@@ -247,7 +247,8 @@ def applied(held: set[str], records: list[dns.rrset.RRset]) -> set[str]:
 def serial_of(rrset: dns.rrset.RRset) -> int:
     """Return the serial of a zone's start."""
     assert rrset.rdtype == dns.rdatatype.SOA
-    serial: int = rrset[0].serial
+    first: Any = rrset[0]
+    serial: int = first.serial
     return serial
 
 
