@@ -1,18 +1,17 @@
 """The whole program on a real kernel: what it makes, what it leaves alone, what outlives it."""
 
 import json
-import re
 import signal
 import socket
 import subprocess
 import sys
 import threading
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from pointlab.daemon import Daemon, ipvsadm
 from pointlab.process import wait_for
 from pointsman.doubles import MasterDouble
 
@@ -34,47 +33,6 @@ def without(task: str) -> bytes:
     return json.dumps(state).encode()
 
 
-def table() -> list[str]:
-    shown = subprocess.run(["ipvsadm", "-Sn"], capture_output=True, text=True, check=True)
-    return sorted(line.strip() for line in shown.stdout.splitlines())
-
-
-class Daemon:
-    """`pointsman run` with its configuration, started and stopped."""
-
-    def __init__(self, folder: Path, master: str) -> None:
-        self.config = folder / "pointsman.toml"
-        self.config.write_text(f"""
-            state_dir = "{folder}/state"
-            discovery = {{ masters = ["{master}"], poll_interval = 0.1 }}
-            dns = {{ listen = ["127.0.0.1:53"] }}
-            vip = {{ node_address = "127.0.0.1", check_interval = 0.5 }}
-        """)
-        self.log = folder / "log"
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "pointsman", "run", "--config", str(self.config)]
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(command, stderr=log)
-        wait_for(lambda: self.get("/readyz") == "ready\n", "readiness", 60)
-
-    def end(self, number: signal.Signals) -> int:
-        assert self.process is not None
-        self.process.send_signal(number)
-        return self.process.wait(20)
-
-    def get(self, path: str) -> str:
-        with urllib.request.urlopen(f"http://127.0.0.1:8123{path}", timeout=5) as reply:
-            return str(reply.read().decode())
-
-    def changes_sent(self) -> float:
-        found = re.findall(
-            r"^pointsman_kernel_changes_total\{.*\} (.*)$", self.get("/metrics"), re.MULTILINE
-        )
-        return sum(map(float, found))
-
-
 def dig(name: str, *words: str) -> list[str]:
     command = ["dig", "+short", "+time=1", "@127.0.0.1", name, *words]
     return sorted(
@@ -93,12 +51,11 @@ def daemon(tmp_path: Path, master: MasterDouble) -> Iterator[Daemon]:
     one = Daemon(tmp_path, master.address)
     one.start()
     yield one
-    if one.process and one.process.poll() is None:
-        one.end(signal.SIGKILL)
+    one.kill()
 
 
 def test_the_kernel_has_exactly_the_wanted_table_and_what_is_foreign(daemon: Daemon) -> None:
-    assert table() == sorted(WANTED)
+    assert ipvsadm() == sorted(WANTED)
     assert dig("web.marathon.l4lb.thisdcos.directory") == [VIP]
     assert dig("_web._tcp.marathon.mesos", "SRV", "+tcp")
     (vip,) = json.loads(daemon.get("/v1/vips"))
@@ -110,16 +67,16 @@ def test_the_kernel_has_exactly_the_wanted_table_and_what_is_foreign(daemon: Dae
 def test_a_task_that_ends_leaves_dns_and_kernel_and_others_stay(master: MasterDouble) -> None:
     subprocess.run(["ipvsadm", "-R"], input="\n".join(FOREIGN), text=True, check=True)
     master.body = without("web.1")
-    wait_for(lambda: table() == sorted([*WANTED[:1], *WANTED[2:], *FOREIGN]), "the kernel")
+    wait_for(lambda: ipvsadm() == sorted([*WANTED[:1], *WANTED[2:], *FOREIGN]), "the kernel")
     wait_for(lambda: dig("web.marathon.mesos") == ["127.0.0.12"], "DNS")
     master.body = STATE
-    wait_for(lambda: table() == sorted([*WANTED, *FOREIGN]), "the kernel")
+    wait_for(lambda: ipvsadm() == sorted([*WANTED, *FOREIGN]), "the kernel")
 
 
 @pytest.mark.usefixtures("daemon")
 def test_what_somebody_cleared_comes_back() -> None:
     subprocess.run(["ipvsadm", "-C"], check=True)
-    wait_for(lambda: table() == sorted(WANTED), "the repair")
+    wait_for(lambda: ipvsadm() == sorted(WANTED), "the repair")
 
 
 def test_a_master_that_fails_loses_nothing(daemon: Daemon, master: MasterDouble) -> None:
@@ -128,7 +85,7 @@ def test_a_master_that_fails_loses_nothing(daemon: Daemon, master: MasterDouble)
         master.status, master.body = status, body
         asked = master.asked
         wait_for(lambda asked=asked: master.asked > asked + 1, "two readings")  # type: ignore[misc]
-        assert table() == sorted(WANTED)
+        assert ipvsadm() == sorted(WANTED)
         assert dig("web.marathon.mesos") == ["127.0.0.11", "127.0.0.12"]
     text = daemon.log.read_text()
     assert "answered 503 No leader elected; the last good view stands" in text
@@ -156,13 +113,13 @@ def test_killed_and_started_again_it_cuts_no_connection_and_changes_nothing(daem
         with socket.create_connection((VIP, 80), timeout=5) as client:
             client.sendall(b"one")
             assert client.recv(10) == b"one"
-            wait_for(lambda: table() == sorted(WANTED), "the repair")
+            wait_for(lambda: ipvsadm() == sorted(WANTED), "the repair")
             daemon.end(signal.SIGKILL)
             client.sendall(b"two")
             assert client.recv(10) == b"two"
             daemon.start()
-            assert daemon.changes_sent() == 0
-            assert table() == sorted(WANTED)
+            assert daemon.metric("pointsman_kernel_changes_total") == 0
+            assert ipvsadm() == sorted(WANTED)
             client.sendall(b"three")
             assert client.recv(10) == b"three"
         thread.join()
@@ -177,20 +134,20 @@ def test_started_without_a_master_it_serves_the_last_view(
     daemon.start()
     assert dig("web.marathon.mesos") == ["127.0.0.11", "127.0.0.12"]
     assert dig("web.marathon.l4lb.thisdcos.directory") == [VIP]
-    assert table() == sorted(WANTED)
-    assert daemon.changes_sent() == 0
+    assert ipvsadm() == sorted(WANTED)
+    assert daemon.metric("pointsman_kernel_changes_total") == 0
     master.status, master.body = 200, without("web.1")
-    wait_for(lambda: table() == sorted([*WANTED[:1], *WANTED[2:]]), "the kernel")
+    wait_for(lambda: ipvsadm() == sorted([*WANTED[:1], *WANTED[2:]]), "the kernel")
 
 
 def test_a_clean_stop_leaves_the_kernel_forwarding_and_flush_removes_it(daemon: Daemon) -> None:
     subprocess.run(["ipvsadm", "-R"], input="\n".join(FOREIGN), text=True, check=True)
     assert daemon.end(signal.SIGTERM) == 0
-    assert table() == sorted([*WANTED, *FOREIGN])
+    assert ipvsadm() == sorted([*WANTED, *FOREIGN])
     command = [sys.executable, "-m", "pointsman", "flush", "--config", str(daemon.config)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "removed 1 virtual servers" in done.stdout
-    assert table() == sorted(FOREIGN)
+    assert ipvsadm() == sorted(FOREIGN)
     links = subprocess.run(["ip", "link"], capture_output=True, text=True, check=True).stdout
     assert "pointsman0" not in links
 
@@ -198,14 +155,14 @@ def test_a_clean_stop_leaves_the_kernel_forwarding_and_flush_removes_it(daemon: 
 def test_a_reload_takes_what_is_good_and_refuses_what_is_not(daemon: Daemon) -> None:
     assert daemon.process
     good = daemon.config.read_text()
-    daemon.config.write_text(good.replace("node_address", "scheduler = 'rr', node_address"))
+    daemon.config.write_text(good + "scheduler = 'rr'")
     daemon.process.send_signal(signal.SIGHUP)
-    wait_for(lambda: f"-A -t {VIP}:80 -s rr" in table(), "the new scheduler")
+    wait_for(lambda: f"-A -t {VIP}:80 -s rr" in ipvsadm(), "the new scheduler")
     daemon.config.write_text(good.replace("poll_interval", "pol_interval"))
     daemon.process.send_signal(signal.SIGHUP)
     wait_for(lambda: "reload refused" in daemon.log.read_text(), "the refusal")
     assert 'discovery.pol_interval: unknown key; did you mean "poll_interval"?' in (
         daemon.log.read_text()
     )
-    assert f"-A -t {VIP}:80 -s rr" in table()
+    assert f"-A -t {VIP}:80 -s rr" in ipvsadm()
     assert dig("web.marathon.l4lb.thisdcos.directory") == [VIP]
