@@ -63,6 +63,16 @@ class Kernel:
         """The surroundings were made once."""
         self._passages = self._remembered()
 
+    def adopt(self, targets: Mapping[Key, Target], now: float) -> Report:
+        """Make of the targets what the kernel lacks, and leave all that it has as it is.
+
+        For targets that may be older than what the kernel was told by the run before. Raises
+        Transient when the kernel can't be asked.
+        """
+        report = self._whole(targets, None, now, adopt=True)
+        self._actual = None
+        return report
+
     def sync(
         self, targets: Mapping[Key, Target], changed: Collection[Key] | None, now: float
     ) -> Report:
@@ -121,29 +131,31 @@ class Kernel:
         targets: Mapping[Key, Target],
         known: Mapping[Key, VirtualServer] | None,
         now: float,
+        *,
+        adopt: bool = False,
     ) -> Report:
         """Read everything, and make all of it right."""
-        self._outside = frozenset(key for key in targets if not self._inside.covers(key))
+        actual = dict(self._servers.table())
+        self._actual = actual
+        ours = {key for key in actual if key in targets or self._covers(key)}
+        there = {*targets, *ours} if adopt else set(targets)
+        self._outside = frozenset(key for key in there if not self._inside.covers(key))
         complaints = []
         surroundings = 0
         works = [lambda: self._set(self._wants.sysctls), self._time]
         if rules := self._rules:
-            works.append(lambda: rules.ensure(set(targets)))
+            works.append(lambda: rules.ensure(there))
         for work in works:
             try:
                 surroundings += work()
             except Transient as error:
                 complaints.append(str(error))
-        actual = dict(self._servers.table())
-        self._actual = actual
-        memory = self._owned.memory
-        ours = {key for key in actual if key in targets or memory.covers(key)}
-        ours.update(key for key in actual if self._inside.covers(key))
         repaired = 0
         if known is not None:
-            mine = ours | {key for key in known if memory.covers(key)}
+            mine = ours | {key for key in known if self._covers(key)}
             repaired = sum(actual.get(key) != known.get(key) for key in mine)
-        report = self._part(targets, actual, {*targets, *ours}, now, routes=True)
+        keys = {key for key in targets if key not in actual} if adopt else {*targets, *ours}
+        report = self._part(targets, actual, keys, now, routes=True)
         surroundings += report.surroundings
         if self._ready:
             repaired += surroundings

@@ -36,6 +36,8 @@ IDS = {
 HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
 HEALTH = Path(os.environ.get("LAB_HEALTH", "/nonexistent"))
 ADDRESS = AGENT.rpartition(":")[0]
+GRACE = 3_000_000_000
+"""Nanoseconds from SIGTERM to SIGKILL, where the task does not say."""
 PATIENCE = 60.0
 """Seconds without an agent after which the tasks are ended."""
 CHECKED = "REASON_TASK_HEALTH_CHECK_STATUS_UPDATED"
@@ -66,12 +68,13 @@ class Running:
             if not self.killed:
                 self.process = subprocess.Popen(argv, env=env, start_new_session=True)
 
-    def end(self, grace: float = 3.0) -> None:
-        """End it: SIGTERM, then SIGKILL after the grace."""
+    def end(self) -> None:
+        """End it: SIGTERM, then SIGKILL after its grace period."""
+        grace = self.info.get("kill_policy", {}).get("grace_period", {}).get("nanoseconds", GRACE)
         with self._lock:
             self.killed = True
             if self.process:
-                threading.Thread(target=_end, args=(self.process, grace), daemon=True).start()
+                threading.Thread(target=_end, args=(self.process, grace / 1e9), daemon=True).start()
 
 
 def _end(process: "subprocess.Popen[bytes]", grace: float) -> None:
@@ -171,6 +174,8 @@ class Executor:
             threading.Thread(target=self._watch, args=(task, task.check), daemon=True).start()
 
     def _kill(self, task: Running) -> None:
+        if task.process and not task.killed:
+            self._update(task, "TASK_KILLING")
         task.end()
         if not task.command.get("value"):
             self._over(task, "TASK_KILLED")
@@ -202,7 +207,7 @@ class Executor:
         grace_ends = time.monotonic() + check.get("grace_period_seconds", 10)
         time.sleep(check.get("delay_seconds", 15))
         failures = 0
-        while task.id in self._tasks:
+        while task.id in self._tasks and not task.killed:
             healthy = _forced(task.id)
             if healthy is None:
                 good = _passes(check)
@@ -229,7 +234,7 @@ class Executor:
     def _report(self, task: Running, *, healthy: bool | None) -> None:
         """Report a health if it is known and another one than before."""
         with self._lock:
-            if healthy in (None, task.healthy) or task.id not in self._tasks:
+            if healthy in (None, task.healthy) or task.id not in self._tasks or task.killed:
                 return
             task.healthy = healthy
             more = _addresses(task.info)

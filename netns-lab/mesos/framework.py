@@ -230,7 +230,11 @@ class Framework:
             "roles": ["*"],
             "failover_timeout": 600.0,
             "checkpoint": True,
-            "capabilities": [{"type": "MULTI_ROLE"}, {"type": "PARTITION_AWARE"}],
+            "capabilities": [
+                {"type": "MULTI_ROLE"},
+                {"type": "PARTITION_AWARE"},
+                {"type": "TASK_KILLING_STATE"},
+            ],
             "hostname": self._control.rpartition(":")[0],
             "webui_url": f"http://{self._control}/",
         }

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from pointlab import demo, guest
+from pointlab import demo, guest, rolling
 from pointlab.lab import Lab
 from pointlab.topology import NODES, node
 
@@ -52,6 +52,12 @@ def _parser() -> argparse.ArgumentParser:
         return command
 
     add("demo", "show a failover from beginning to end, then clean up", _demo, _boot_for_demo)
+    add(
+        "roll",
+        "replace all instances of a service under load, then clean up",
+        _roll,
+        _boot_for_demo,
+    )
     add("up", "start the lab, with three instances of an app `web`", _up, _boot_and_run)
     run = add(
         "exec", "run a command on a node: lab exec client dig web.marathon.mesos", _exec, _run
@@ -72,6 +78,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _demo(_: argparse.Namespace) -> int:
     return demo.run(Lab())
+
+
+def _roll(_: argparse.Namespace) -> int:
+    return rolling.run(Lab())
 
 
 def _up(_: argparse.Namespace) -> int:

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -51,21 +50,24 @@ def run(lab: Lab) -> int:
         lab.stop()
 
 
-def bring_up(lab: Lab, out: Console) -> None:
-    """Start the lab and its app, saying what is done."""
+def bring_up(lab: Lab, out: Console, start: Callable[[], None] | None = None) -> None:
+    """Start the lab and its app, saying what is done; ``start`` starts the app's instances."""
     started = time.monotonic()
 
     def done(what: str) -> None:
         out.print(f"[green]✓[/] {what} [dim]{time.monotonic() - started:5.1f} s", soft_wrap=True)
 
-    _title(out, "A cluster in a box")
+    title(out, "A cluster in a box")
     try:
         lab.start()
         done(f"network: {', '.join(f'{n.name} {n.address}' for n in NODES)}")
         lab.cluster.wait()
         done("Apache Mesos 1.11.0: a master, three agents, the framework marathon")
-        lab.cluster.keep("web", INSTANCES, **mesos.web())
-        wait_for(lambda: len(lab.cluster.running("web")) == INSTANCES, "the app's instances")
+        if start:
+            start()
+        else:
+            lab.cluster.keep("web", INSTANCES, **mesos.web())
+        wait_for(lambda: len(lab.cluster.running()) == INSTANCES, "the app's instances")
         done(f"app web: {INSTANCES} instances, with the label VIP_0=/web:80")
         lab.wait_for_pointsman()
         done("Pointsman on the master and on each agent: ready")
@@ -79,7 +81,7 @@ def bring_up(lab: Lab, out: Console) -> None:
 
 
 def _show(lab: Lab, out: Console) -> int:
-    vip = wait_for(lambda: _output(lab, f"dig +short {VIP}").strip(), "the VIP's name", 20)
+    vip = wait_for(lambda: lab.output(f"dig +short {VIP}").strip(), "the VIP's name", 20)
     director = lab.processes.pid("pointsman-master")
     in_kernel = Recorder(record.kernel(director, vip, 80), 0.01)
     in_dns = Recorder(record.dns(CLIENT.netns, MASTER.address, SERVICE), 0.02)
@@ -89,18 +91,18 @@ def _show(lab: Lab, out: Console) -> int:
 
     wait_for(lambda: has_all(in_kernel.state) and has_all(in_dns.state), "all instances", 20)
 
-    _title(out, "Names, from the client (which has no Pointsman of its own)")
+    title(out, "Names, from the client (which has no Pointsman of its own)")
     _run(lab, out, "client", "dig +noall +answer web.marathon.mesos")
     _run(lab, out, "client", f"dig +noall +answer -t SRV {SERVICE}")
     _run(lab, out, "client", "dig +tcp +short leader.mesos")
-    _title(out, "The VIP, by name and by address")
+    title(out, "The VIP, by name and by address")
     for _ in range(INSTANCES):
         _run(lab, out, "client", f"curl -s http://{VIP}")
     _run(lab, out, "client", f"curl -s http://{vip}")
     _run(lab, out, AGENTS[1].name, f"curl -s http://{VIP}")
     _run(lab, out, "master", "ipvsadm -Ln")
 
-    _title(out, "Requests flow, and an instance dies")
+    title(out, "Requests flow, and an instance dies")
     load = Load(CLIENT.netns, f"{vip}:80")
     load.start()
     time.sleep(STEADY)
@@ -159,7 +161,7 @@ def _newcomer(lab: Lab, before: State) -> dict[str, Any]:
 
 def _report(out: Console, requests: list[Request], events: Sequence[Event]) -> int:
     """Print the table; return 0 when nothing failed without excuse."""
-    _title(out, "What it came to")
+    title(out, "What it came to")
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("\nevent", no_wrap=True)
     for column in (
@@ -192,20 +194,13 @@ def _report(out: Console, requests: list[Request], events: Sequence[Event]) -> i
     return 1 if late else 0
 
 
-def _title(out: Console, text: str) -> None:
+def title(out: Console, text: str) -> None:
+    """Print a headline."""
     out.print(f"\n[bold]{text}[/]")
 
 
 def _run(lab: Lab, out: Console, node: str, command: str) -> None:
     """Run a command on a node and show both."""
     out.print(f"[cyan]{node}$[/] {command}", soft_wrap=True)
-    for line in _output(lab, command, node).splitlines():
+    for line in lab.output(command, node).splitlines():
         out.print(Text(f"  {line}"), soft_wrap=True)
-
-
-def _output(lab: Lab, command: str, node: str = "client") -> str:
-    one = next(n for n in NODES if n.name == node)
-    done = subprocess.run(
-        lab.command(one, command.split()), capture_output=True, text=True, check=False
-    )
-    return done.stdout + done.stderr

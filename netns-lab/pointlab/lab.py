@@ -1,12 +1,13 @@
 """The cluster of the lab: started, asked, and taken down."""
 
 import shutil
+import subprocess
 from pathlib import Path
 
 from pointlab import mesos, netns, network
 from pointlab.cluster import Cluster, Host
 from pointlab.process import Processes, wait_for
-from pointlab.topology import AGENTS, MASTER, NODES, Node, pointsman_config
+from pointlab.topology import AGENTS, CLIENT, MASTER, NODES, Node, pointsman_config
 
 FOLDER = Path("/run/pointsman-lab")
 POINTSMAN = mesos.ROOT / ".venv/bin/pointsman"
@@ -64,6 +65,14 @@ class Lab:
             return netns.request(one.netns, API, "/readyz")[0] == 200
         except OSError:
             return False
+
+    def output(self, command: str, node: str = CLIENT.name) -> str:
+        """Return all that a command prints on a node."""
+        one = next(n for n in NODES if n.name == node)
+        done = subprocess.run(
+            self.command(one, command.split()), capture_output=True, text=True, check=False
+        )
+        return done.stdout + done.stderr
 
     def command(self, one: Node, argv: list[str]) -> list[str]:
         """Return the command line that runs a command on a node."""

@@ -1,11 +1,14 @@
 """A load of which every request is known: its start, its end, who answered, how it failed."""
 
+import http.client
 import threading
 import time
 
 import msgspec
 
 from pointlab import netns
+
+CLOSE = {"Connection": "close"}
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -22,12 +25,23 @@ class Load:
     """Threads in a namespace, each of which asks, waits for the answer, pauses, and asks again."""
 
     def __init__(
-        self, netns_: str, host: str, *, threads: int = 4, pause: float = 0.03, most: int = 100_000
+        self,
+        netns_: str,
+        host: str,
+        *,
+        threads: int = 4,
+        pause: float = 0.03,
+        most: int = 100_000,
+        path: str = "/",
+        keep: bool = False,
+        timeout: float = 2.0,
     ) -> None:
-        """Ask ``HOST:PORT``; stops by itself after so many requests."""
+        """Ask ``HOST:PORT``; stops by itself after so many requests.
+
+        A connection is of one request, or kept for as long as the server keeps it.
+        """
         self.requests: list[Request] = []
-        self._netns = netns_
-        self._host = host
+        self._client = Client(netns_, host, path, keep=keep, timeout=timeout)
         self._pause = pause
         self._most = most
         self._stopping = threading.Event()
@@ -45,17 +59,48 @@ class Load:
             thread.join()
 
     def _run(self) -> None:
+        kept: http.client.HTTPConnection | None = None
         while not self._stopping.wait(self._pause) and len(self.requests) < self._most:
-            self.requests.append(request(self._netns, self._host))
+            request, kept = self._client.request(kept)
+            self.requests.append(request)
+        if kept:
+            kept.close()
 
 
-def request(netns_: str, host: str) -> Request:
-    """Make one request on a connection of its own."""
-    start = time.monotonic()
-    try:
-        status, body = netns.request(netns_, host, "/", timeout=2.0)
-        error = "" if status == 200 else f"status {status}"
-        server = body.decode(errors="replace").strip()
-    except Exception as failure:  # noqa: BLE001 - whatever goes wrong is the request's result
-        error, server = f"{type(failure).__name__}: {failure}", ""
-    return Request(start, time.monotonic(), server, error)
+class Client(msgspec.Struct, frozen=True):
+    """Asks ``HOST:PORT`` for a path, from inside a namespace."""
+
+    netns: str
+    host: str
+    path: str = "/"
+    keep: bool = False
+    """Use a connection for as long as the server keeps it."""
+    timeout: float = 2.0
+    """Seconds without a sign of life."""
+
+    def request(
+        self, kept: http.client.HTTPConnection | None = None
+    ) -> tuple[Request, http.client.HTTPConnection | None]:
+        """Make one request; return it, and its connection if there is to be another on it."""
+        start = time.monotonic()
+        connection = kept
+        try:
+            connection = connection or self._connected()
+            connection.request("GET", self.path, headers={} if self.keep else CLOSE)
+            reply = connection.getresponse()
+            body = reply.read().decode(errors="replace").strip()
+            error = "" if reply.status == 200 else f"status {reply.status}"
+            again = self.keep and connection.sock is not None
+        except Exception as failure:  # noqa: BLE001 - whatever goes wrong is the request's result
+            error, body, again = f"{type(failure).__name__}: {failure}", "", False
+        if connection and not again:
+            connection.close()
+        found = Request(start, time.monotonic(), body, error)
+        return found, connection if again else None
+
+    def _connected(self) -> http.client.HTTPConnection:
+        address, _, port = self.host.rpartition(":")
+        connection = http.client.HTTPConnection(address, int(port), timeout=self.timeout)
+        connection.auto_open = 0  # a kept connection that ended is a failure, not a new one
+        connection.sock = netns.connect(self.netns, address, int(port), self.timeout)
+        return connection

@@ -109,8 +109,8 @@ def framework(address: str, work: Path, health: Path, masters: str) -> Command:
     ))  # fmt: skip
 
 
-def web(vip: str = "/web:80") -> dict[str, Any]:
-    """Return an app of small HTTP servers behind a VIP."""
+def web(vip: str = "/web:80", grace: float = 3.0) -> dict[str, Any]:
+    """Return an app of small HTTP servers behind a VIP; ``grace`` is how long ending may take."""
     labels = {"labels": [{"key": "VIP_0", "value": vip}]}
     port = {"number": "$0", "name": "http", "protocol": "tcp", "labels": labels}
     return {
@@ -126,4 +126,5 @@ def web(vip: str = "/web:80") -> dict[str, Any]:
             "consecutive_failures": 3,
         },
         "discovery": {"visibility": "EXTERNAL", "name": "web", "ports": {"ports": [port]}},
+        "raw": {"kill_policy": {"grace_period": {"nanoseconds": int(grace * 1e9)}}},
     }

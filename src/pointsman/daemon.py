@@ -69,6 +69,8 @@ class Daemon:
         self._source = Source(config.discovery, Trust(), self._take, self._seen)
         self._following: asyncio.Timeout | None = None
         self._cluster: Cluster | None = None
+        self._remembered = False
+        """Nobody but the run before has told of the cluster yet."""
         self._change = Change()
         self._changed = asyncio.Event()
         self._reconciling = asyncio.Lock()
@@ -195,7 +197,7 @@ class Daemon:
         if cluster is not None:
             log.info("serving the last view of %d tasks until a master answers", len(cluster.tasks))
             self._source = Source(self._config.discovery, remember(cluster), self._take, self._seen)
-            self._cluster = cluster
+            self._cluster, self._remembered = cluster, True
             self._changed.set()
 
     async def _save(self) -> None:
@@ -260,7 +262,10 @@ class Daemon:
             await self._http.listen(config.http.listen)
             async with self._reconciling:
                 if self._cluster is not None:
-                    await generation.reconciler.run_once(self._cluster, whole=True)
+                    remembered = self._remembered
+                    await generation.reconciler.run_once(
+                        self._cluster, whole=True, remembered=remembered
+                    )
                 self._generation, self._config = generation, config
                 await self._count_on()
                 await self._front.answer_with(generation.responder, config.dns)
@@ -307,7 +312,7 @@ class Daemon:
 
     def _take(self, cluster: Cluster, change: Change) -> None:
         """Have what changed followed."""
-        self._cluster = cluster
+        self._cluster, self._remembered = cluster, False
         self._change |= change
         self._changed.set()
 
@@ -352,7 +357,9 @@ class Daemon:
                     if self._cluster is None or self._generation is None:
                         continue
                     reconciler = self._generation.reconciler
-                    more = await reconciler.run_once(self._cluster, change, whole=whole)
+                    more = await reconciler.run_once(
+                        self._cluster, change, whole=whole, remembered=self._remembered
+                    )
             except Transient as error:
                 self._metrics.reconciles.labels("transient").inc()
                 log.warning("%s", error)

@@ -63,11 +63,18 @@ class Kernels:
 
         Raises Transient when the host's can't follow; of another that is a complaint.
         """
-        report = self.host.sync(targets, changed, now)
+        return self._each(lambda kernel: kernel.sync(targets, changed, now))
+
+    def adopt(self, targets: Mapping[Key, Target], now: float) -> Report:
+        """Do what ``Kernel.adopt`` does for each, as ``sync``."""
+        return self._each(lambda kernel: kernel.adopt(targets, now))
+
+    def _each(self, work: Callable[[Kernel], Report]) -> Report:
+        report = work(self.host)
         for namespace, (kernel, _) in self._others.items():
             try:
                 with inside(namespace.path):
-                    report = _joined(report, kernel.sync(targets, changed, now))
+                    report = _joined(report, work(kernel))
             except Transient as error:
                 complaint = f"network namespace {namespace.name}: {error}"
                 report = _joined(report, Report(complaints=(complaint,)))

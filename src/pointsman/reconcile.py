@@ -88,11 +88,17 @@ class Reconciler:
         self._real_servers = 0
 
     async def run_once(
-        self, cluster: Cluster, change: Change | None = None, *, whole: bool
+        self,
+        cluster: Cluster,
+        change: Change | None = None,
+        *,
+        whole: bool,
+        remembered: bool = False,
     ) -> float | None:
         """Bring names and kernel to this cluster; ``whole`` reads all that the kernel has.
 
-        ``change`` is what may differ from the cluster of the last run; None for anything. Returns
+        ``change`` is what may differ from the cluster of the last run; None for anything. Of one
+        that is only remembered, the kernel may know better, and keeps what it has. Returns
         when there is more to do, by ``time.monotonic``; None when there isn't. Raises Transient
         when the kernel can't follow: what could be published then is, and the next run does the
         rest.
@@ -113,7 +119,10 @@ class Reconciler:
         if self._kernel is not None:
             changed = None if whole else frozenset(self._changed)
             with self._metrics.kernel_seconds.time():
-                report = await self._kernel.sync(self.targets, changed)
+                if remembered:
+                    report = await self._kernel.adopt(self.targets)
+                else:
+                    report = await self._kernel.sync(self.targets, changed)
             self._changed.clear()
             self._report(report)
             wakes.append(report.wake)

@@ -41,6 +41,10 @@ class KernelWorker:
         """See ``Kernels.sync``."""
         return await self._run(lambda: self._all.sync(targets, changed, time.monotonic()))
 
+    async def adopt(self, targets: Mapping[Key, Target]) -> Report:
+        """See ``Kernels.adopt``."""
+        return await self._run(lambda: self._all.adopt(targets, time.monotonic()))
+
     async def follow(self, namespaces: Collection[Namespace]) -> tuple[str, ...]:
         """See ``Kernels.follow``."""
         return await self._run(lambda: self._all.follow(namespaces))

@@ -293,6 +293,26 @@ def test_a_drain_survives_a_restart_with_its_deadline(box: Box) -> None:
     assert box.memory.drains == frozenset()
 
 
+def test_an_old_view_adds_what_is_missing_and_touches_nothing_else(tmp_path: Path) -> None:
+    # The kernel was told more than what was saved before the end: it stays right meanwhile.
+    newer = VirtualServer(Settings(), {TWO: RealServer()})
+    box = Box(tmp_path, {NAMED: newer, FOREIGN: SERVER})
+    box.kernel().sync({NAMED: Target(newer), ADDRESS: TARGET}, None, 0)
+    box.said.clear()
+    kernel = box.kernel()
+    report = kernel.adopt({NAMED: TARGET, OTHER: TARGET}, 0)
+    assert {change.key for change in report.changes} == {OTHER}
+    assert box.servers.table() == {
+        NAMED: newer, OTHER: SERVER, ADDRESS: SERVER, FOREIGN: SERVER,
+    }  # fmt: skip
+    assert box.said[-1] == f"routes {ADDRESS.address}"
+    assert box.rules.there == {NAMED, OTHER, ADDRESS}
+    # What the masters say then counts whole.
+    kernel.sync({NAMED: TARGET}, (), 0)
+    assert box.servers.table() == {NAMED: SERVER, FOREIGN: SERVER}
+    assert box.memory.keys == frozenset()
+
+
 def test_after_a_reboot_the_clock_is_another_and_drains_begin_anew(tmp_path: Path) -> None:
     box = Box(tmp_path, {NAMED: DRAINING.server})
     box.servers.active[NAMED, ONE] = 3
