@@ -62,7 +62,8 @@ def chains(
 def _masqueraded(prefix: str) -> str:
     address, _, length = prefix.partition("/")
     whole = length == ("128" if ":" in prefix else "32")
-    opened_to = f"-m conntrack --ctorigdst {address if whole else prefix}"
+    # What still goes to the VIP was not masqueraded by IPVS: direct forwarding keeps both ends.
+    opened_to = f"! -d {prefix} -m conntrack --ctorigdst {address if whole else prefix}"
     return f"-A {POST} {opened_to} -m addrtype ! --src-type LOCAL -j MASQUERADE"
 
 

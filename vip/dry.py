@@ -44,6 +44,7 @@ class DrySettings:
 
     def __init__(self, settings: Settings) -> None:
         self.read = settings.read
+        self.forwarding6 = settings.forwarding6
 
     def ensure(self, wanted: Mapping[str, str]) -> dict[str, str]:
         """Write nothing."""

@@ -59,6 +59,8 @@ class Kernel:
         """What the kernel has; None when that must be read."""
         self._outside: frozenset[Key] = frozenset()
         """Virtual servers that are wanted outside of our ranges."""
+        self._forwards = False
+        """IPv6 packets of other hosts are forwarded."""
         self._ready = False
         """The surroundings were made once."""
         self._passages = self._remembered()
@@ -189,8 +191,7 @@ class Kernel:
         changes = diff({k: actual[k] for k in keys if k in actual}, wanted, self._covers)
         complaints: list[str] = []
         self._rule(wanted.keys() - actual.keys(), complaints, new=True)
-        if any(_moves_between_directors(server) for server in wanted.values()):
-            self._set(SLOPPY)
+        self._allow(wanted)
         self._actual = None
         failures = self._apply(changes)
         if not failures:
@@ -260,6 +261,14 @@ class Kernel:
                 self._rules.dismiss(keys)
         except Transient as error:
             complaints.append(str(error))
+
+    def _allow(self, wanted: Mapping[Key, VirtualServer]) -> None:
+        """Set what only some virtual servers need."""
+        if any(_moves_between_directors(server) for server in wanted.values()):
+            self._set(SLOPPY)
+        if self._wants.forwarding and not self._forwards and any(k.family == 6 for k in wanted):
+            self._set(self._settings.forwarding6())
+            self._forwards = True
 
     def _set(self, wanted: Mapping[str, str]) -> int:
         """Write settings that differ; remember what was there before us."""

@@ -77,6 +77,10 @@ class Settings(Protocol):
         """Write what differs; return the values before, of those written."""
         ...
 
+    def forwarding6(self) -> Mapping[str, str]:
+        """Return what forwarding of IPv6 packets needs."""
+        ...
+
     def read(self, names: Iterable[str]) -> dict[str, str]:
         """Return the values of those that are there."""
         ...
@@ -87,6 +91,8 @@ class Wants(msgspec.Struct, frozen=True):
 
     ranges: tuple[Range, ...] = ()
     sysctls: Mapping[str, str] = {}
+    forwarding: bool = False
+    """Other hosts' connections are forwarded: IPv6 VIPs need settings of their own."""
     timeouts: tuple[int, int, int] = (0, 0, 0)
     """Seconds for TCP, TCP after FIN, and UDP; 0 leaves one as it is."""
     boot: str = ""

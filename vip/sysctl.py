@@ -49,6 +49,19 @@ class Sysctl:
                 raise Transient(problem) from error
         return before
 
+    def forwarding6(self) -> Mapping[str, str]:
+        """Return what forwarding of IPv6 packets needs.
+
+        A host that forwards hears no routers (RFC 4861 section 6.2.2) unless told to: interfaces
+        that hear them now go on.
+        """
+        found = {}
+        for path in sorted(self._path("net.ipv6.conf").glob("*/accept_ra")):
+            with suppress(OSError):
+                if path.parent.name not in ("all", "lo") and path.read_text().strip() == "1":
+                    found[str(path.relative_to(self._root))] = "2"
+        return {**found, "net.ipv6.conf.all.forwarding": "1"}
+
     def read(self, names: Iterable[str]) -> dict[str, str]:
         """Return the values of those that are there."""
         found = {}
@@ -58,4 +71,5 @@ class Sysctl:
         return found
 
     def _path(self, name: str) -> Path:
-        return self._root / name.replace(".", "/")
+        """Return the file; names of interfaces may have dots, and stand between slashes."""
+        return self._root / (name if "/" in name else name.replace(".", "/"))

@@ -152,7 +152,7 @@ def _open_inside(config: Config, namespace: Namespace) -> Iterator[Kernel]:
             None,
             Sysctl(),
             Owned(_memory(config, namespace)),
-            wants(config, masquerade=False),
+            wants(config, forwarding=False),
         )
 
 
@@ -162,12 +162,14 @@ def _memory(config: Config, namespace: Namespace) -> Path:
     return Path(config.state_dir) / "namespaces" / f"{name}.json"
 
 
-def wants(config: Config, *, masquerade: bool | None = None) -> Wants:
+def wants(config: Config, *, forwarding: bool = True) -> Wants:
     """Return what a kernel is to have besides virtual servers."""
     vip = config.vip
+    forwarding = forwarding and vip.masquerade
     return Wants(
         ranges(config),
-        settings(masquerade=vip.masquerade if masquerade is None else masquerade),
+        settings(masquerade=forwarding),
+        forwarding,
         (vip.tcp_timeout, vip.tcp_fin_timeout, vip.udp_timeout),
         BOOT.read_text().strip(),
     )

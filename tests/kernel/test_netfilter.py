@@ -1,10 +1,11 @@
-"""A client, a director and a real server on one network: who may reach a VIP, and how."""
+"""Who reaches a VIP, from wherever it is, and what is kept away from VIPs: on the real kernel."""
 
 import socket
+import struct
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import pytest
@@ -14,103 +15,355 @@ from pointsman.vip.addresses import parse_range
 from pointsman.vip.elect import Target
 from pointsman.vip.kernel import Kernel
 from pointsman.vip.link import Link
-from pointsman.vip.model import Endpoint, Key, Protocol, RealServer, Settings, VirtualServer
+from pointsman.vip.model import (
+    Endpoint,
+    Forwarding,
+    Key,
+    Protocol,
+    RealServer,
+    Settings,
+    VirtualServer,
+)
 from pointsman.vip.netfilter import Netfilter
 from pointsman.vip.netlink import Ipvs
 from pointsman.vip.owned import Owned
-from pointsman.vip.parts import Wants
+from pointsman.vip.parts import Report, Wants
 from pointsman.vip.sysctl import Sysctl, settings
 
-RANGE = parse_range("11.0.0.0/8")
+RANGES = (parse_range("11.0.0.0/8"), parse_range("fd01:c::/64"))
 VIP = Key(Protocol.TCP, "11.0.0.1", 80)
-DIRECTOR, CLIENT, REAL = "10.0.0.1", "10.0.0.2", "10.0.0.3"
+SINGLE = Key(Protocol.TCP, "192.0.2.7", 80)
+"""A VIP of an address outside of the ranges."""
+VIP6 = Key(Protocol.TCP, "fd01:c::1", 80)
+DIRECTOR, NEAR, REAL = "10.0.0.1", "10.0.0.2", "10.0.0.3"
+FAR, BOXED, OVERLAID = "10.9.0.2", "172.17.0.2", "9.0.0.2"
+
+HOSTS = {
+    # name: address, the director's address beside it
+    "near": (NEAR, DIRECTOR),
+    "real": (REAL, DIRECTOR),
+    "far": (FAR, "10.9.0.1"),
+    "boxed": (BOXED, "172.17.0.1"),
+}
 
 
-def ip(*lines: str) -> None:
-    subprocess.run(["ip", "-batch", "-"], input="\n".join(lines), text=True, check=True)
+def ip(*lines: str, name: str = "") -> None:
+    where = ["-netns", name] if name else []
+    text = "\n".join(lines)
+    subprocess.run(["ip", *where, "-batch", "-"], input=text, text=True, check=True)
 
 
-@pytest.fixture
-def director(tmp_path: Path) -> Iterator[Kernel]:
-    """Be the director, with a client and a real server beside it on one bridge."""
-    ip("netns add t-client", "netns add t-real", "link add br0 type bridge", "link set br0 up",
-       f"address add {DIRECTOR}/24 dev br0")  # fmt: skip
-    for name, address in (("t-client", CLIENT), ("t-real", REAL)):
-        ip(f"link add {name} type veth peer name eth0 netns {name}",
-           f"link set {name} master br0 up")  # fmt: skip
-        subprocess.run(
-            ["ip", "-netns", name, "-batch", "-"],
-            input=f"link set lo up\naddress add {address}/24 dev eth0\nlink set eth0 up\n"
-            f"route add 11.0.0.0/8 via {DIRECTOR}\n",
-            text=True,
-            check=True,
-        )
-    try:
-        with ExitStack() as opened:
-            servers = opened.enter_context(Ipvs())
-            link = opened.enter_context(closing(Link("pointsman0", [RANGE], {4: DIRECTOR})))
-            owned = Owned(tmp_path / "owned.json")
-            wants = Wants((RANGE,), settings(masquerade=True))
-            yield Kernel(servers, link, Netfilter([RANGE]), Sysctl(), owned, wants)
-    finally:
-        for name in ("t-client", "t-real"):
-            subprocess.run(["ip", "netns", "delete", name], check=True)
+def iptables(*lines: str) -> None:
+    for line in lines:
+        subprocess.run(["iptables-legacy", *line.split()], check=True)
 
 
-class Server:
-    """Answers each connection with its client's address."""
+def saved() -> list[str]:
+    """Return all rules of both families, and all sets, but for counters."""
+    found = []
+    for command in ("iptables-legacy-save", "ip6tables-legacy-save", "ipset save"):
+        shown = subprocess.run(command.split(), capture_output=True, text=True, check=True).stdout
+        found += [x for x in shown.splitlines() if x.startswith(("-A", ":POINTSMAN", "create"))]
+    return found
 
-    def __init__(self) -> None:
-        with netns.inside("t-real"):
-            self.socket = socket.create_server((REAL, 8080))
+
+class Answering:
+    """Says, on each connection, who it is and whom it sees."""
+
+    def __init__(self, name: str, address: str, port: int, says: str = "") -> None:
+        self.says = says or name
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        with netns.inside(name):
+            self.socket = socket.create_server((address, port), family=family)
         threading.Thread(target=self.run, daemon=True).start()
 
     def run(self) -> None:
         while True:
             try:
-                connection, (address, _) = self.socket.accept()
+                connection, (address, *_) = self.socket.accept()
             except OSError:
                 return
-            with connection:
-                connection.sendall(address.encode())
+            with connection, suppress(OSError):
+                connection.sendall(f"{self.says} {address}".encode())
 
     def close(self) -> None:
         self.socket.shutdown(socket.SHUT_RDWR)
         self.socket.close()
 
 
-def seen(name: str) -> str:
-    """Connect to the VIP from a namespace; return the address that the real server saw."""
-    with netns.connect(name, VIP.address, VIP.port, timeout=2.0) as connection:
-        return connection.recv(100).decode()
+class Net:
+    """A director with hosts around it, of whom `real` is the real server."""
+
+    def __init__(self, opened: ExitStack, folder: Path) -> None:
+        self.opened = opened
+        self.folder = folder
+        ip("link add br0 type bridge", "link add docker0 type bridge", "link set br0 up",
+           "link set docker0 up", f"address add {DIRECTOR}/24 dev br0",
+           "address add fd00::1/64 dev br0 nodad",
+           "address add 172.17.0.1/16 dev docker0")  # fmt: skip
+        for name, (address, beside) in HOSTS.items():
+            ip(f"netns add {name}")
+            opened.callback(ip, f"netns delete {name}")
+            ip(f"link add v-{name} type veth peer name eth0 netns {name}", f"link set v-{name} up")
+            length = 16 if name == "boxed" else 24
+            ip("link set lo up", f"address add {address}/{length} dev eth0", "link set eth0 up",
+               f"route add default via {beside}", name=name)  # fmt: skip
+            bridge = {"near": "br0", "real": "br0", "boxed": "docker0"}.get(name)
+            if bridge:
+                ip(f"link set v-{name} master {bridge}")
+            else:
+                ip(f"address add {beside}/24 dev v-{name}")
+            if bridge == "br0":
+                ip(f"address add fd00::{address[-1]}/64 dev eth0 nodad",
+                   "route add fd01:c::/64 via fd00::1", name=name)  # fmt: skip
+        # An overlay network, over the network that `far` is on.
+        for where, local, remote, inner in (
+            ("", "10.9.0.1", FAR, "9.0.0.1"), ("far", FAR, "10.9.0.1", OVERLAID),
+        ):  # fmt: skip
+            ip(f"link add vx0 type vxlan id 7 local {local} remote {remote} dstport 4789",
+               f"address add {inner}/24 dev vx0", "link set vx0 up", name=where)  # fmt: skip
+        # As Docker does for its bridge.
+        iptables("-t nat -A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE")
+        self.answer("real", REAL, 8080)
+
+    def answer(self, name: str, address: str, port: int, says: str = "") -> None:
+        """Have somebody answer there."""
+        self.opened.enter_context(closing(Answering(name, address, port, says)))
+
+    def kernel(self, *, masquerade: bool = True, guard: bool = True) -> Kernel:
+        servers = self.opened.enter_context(Ipvs())
+        link = Link("pointsman0", RANGES, {4: DIRECTOR, 6: "fd00::1"})
+        self.opened.enter_context(closing(link))
+        rules = Netfilter(RANGES, masquerade=masquerade, guard=guard)
+        owned = Owned(self.folder / "owned.json")
+        wants = Wants(RANGES, settings(masquerade=True), forwarding=True)
+        return Kernel(servers, link, rules, Sysctl(), owned, wants)
 
 
-def serve(kernel: Kernel) -> None:
-    server = VirtualServer(Settings(), {Endpoint(REAL, 8080): RealServer()})
-    report = kernel.sync({VIP: Target(server)}, None, 0)
+@pytest.fixture
+def net(tmp_path: Path) -> Iterator[Net]:
+    with ExitStack() as opened:
+        yield Net(opened, tmp_path)
+
+
+def to(address: str, port: int = 8080, forwarding: int = Forwarding.MASQUERADE) -> Target:
+    """Return a virtual server of one real server."""
+    real = RealServer(forwarding=forwarding)
+    return Target(VirtualServer(Settings(), {Endpoint(address, port): real}))
+
+
+def serve(kernel: Kernel, target: Target, key: Key = VIP) -> Report:
+    report = kernel.sync({key: target}, None, 0)
     assert report.complaints == ()
+    assert report.failures == ()
+    return report
 
 
-def test_another_hosts_client_is_answered_through_the_director(director: Kernel) -> None:
-    with closing(Server()):
-        serve(director)
-        assert seen("t-client") == DIRECTOR
+def heard(name: str, key: Key = VIP, *, source: str = "") -> str:
+    """Connect to a VIP from a host; return who answered, and whom that saw."""
+    with netns.inside(name):
+        client = socket.socket(socket.AF_INET6 if key.family == 6 else socket.AF_INET)
+    with client:
+        client.settimeout(2)
+        if source:
+            client.bind((source, 0))
+        client.connect((key.address, key.port))
+        return client.recv(100).decode()
 
 
-def test_a_client_that_is_itself_the_real_server_is_answered(director: Kernel) -> None:
-    with closing(Server()):
-        serve(director)
-        assert seen("t-real") == DIRECTOR
+@pytest.mark.parametrize("key", [VIP, SINGLE])
+def test_clients_everywhere_are_answered_through_the_director(net: Net, key: Key) -> None:
+    for name in ("near", "far", "real", "boxed"):
+        ip(f"route add {SINGLE.address} via {HOSTS[name][1]}", name=name)
+    serve(net.kernel(), to(REAL), key)
+    # One of the same network, one behind a router, the real server itself, one of a container
+    # network, one of an overlay network, and the director, whose route gives it its own address.
+    assert heard("near", key) == f"real {DIRECTOR}"
+    assert heard("far", key) == f"real {DIRECTOR}"
+    assert heard("real", key) == f"real {DIRECTOR}"
+    assert heard("boxed", key) == f"real {DIRECTOR}"
+    ip(f"route replace {key.address} via 9.0.0.1", name="far")
+    assert heard("far", key, source=OVERLAID) == f"real {DIRECTOR}"
+    assert heard("", key) == f"real {DIRECTOR}"
 
 
-def test_this_hosts_own_client_keeps_its_address(director: Kernel) -> None:
-    with closing(Server()):
-        serve(director)
-        assert seen("") == DIRECTOR
+def test_without_the_masquerade_a_neighbour_is_not(net: Net) -> None:
+    serve(net.kernel(masquerade=False), to(REAL))
+    with pytest.raises(TimeoutError):  # the real server answers it directly
+        heard("near")
+    assert heard("") == f"real {DIRECTOR}"
 
 
-def test_an_address_without_a_virtual_server_is_refused_at_once(director: Kernel) -> None:
-    serve(director)
-    director.sync({}, {VIP}, 0)
-    with pytest.raises(ConnectionRefusedError):
-        seen("t-client")
+def test_ipv6_clients_are_answered_too(net: Net) -> None:
+    net.answer("real", "fd00::3", 8080)
+    serve(net.kernel(), to("fd00::3"), VIP6)
+    for name in ("near", "real", ""):
+        assert heard(name, VIP6) == "real fd00::1"
+
+
+def test_direct_forwarding_keeps_the_clients_address(net: Net) -> None:
+    ip(f"address add {VIP.address}/32 dev lo", name="real")
+    net.answer("real", VIP.address, 80)
+    subprocess.run(["ip", "netns", "exec", "real", "sysctl", "-qw",
+                    "net.ipv4.conf.all.arp_ignore=1"], check=True)  # fmt: skip
+    serve(net.kernel(), to(REAL, 80, Forwarding.DIRECT))
+    assert heard("near") == f"real {NEAR}"
+
+
+def test_a_real_server_on_this_host_is_reached_by_all(net: Net) -> None:
+    net.answer("", DIRECTOR, 8080, "host")
+    serve(net.kernel(), to(DIRECTOR))
+    assert heard("near").startswith("host ")
+    assert heard("").startswith("host ")
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        # CNI's portmap plugin
+        ["-t nat -N CNI-HOSTPORT-DNAT",
+         "-t nat -A PREROUTING -m addrtype --dst-type LOCAL -j CNI-HOSTPORT-DNAT",
+         "-t nat -A OUTPUT -m addrtype --dst-type LOCAL -j CNI-HOSTPORT-DNAT",
+         f"-t nat -A CNI-HOSTPORT-DNAT -p tcp --dport 80 -j DNAT --to-destination {BOXED}:9090"],
+        # Docker
+        ["-t nat -N DOCKER",
+         "-t nat -A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER",
+         "-t nat -A OUTPUT ! -d 127.0.0.0/8 -m addrtype --dst-type LOCAL -j DOCKER",
+         f"-t nat -A DOCKER ! -i docker0 -p tcp --dport 80 -j DNAT --to-destination {BOXED}:9090"],
+    ],
+    ids=["portmap", "docker"],
+)  # fmt: skip
+def test_dcos_oss_4970_a_containers_host_port_takes_nothing_from_a_vip(
+    net: Net, rules: list[str]
+) -> None:
+    net.answer("boxed", BOXED, 9090)
+    iptables(*rules)
+    unguarded = net.kernel(guard=False)
+    serve(unguarded, to(REAL))
+    assert heard("far").startswith("boxed")  # the incident
+    kernel = net.kernel()
+    serve(kernel, to(REAL))
+    assert heard("far") == f"real {DIRECTOR}"
+    assert heard("") == f"real {DIRECTOR}"
+    host = Key(Protocol.TCP, "10.9.0.1", 80)
+    assert heard("far", host).startswith("boxed")  # where the host port belongs
+
+
+def test_dcos_oss_2070_and_dcos_45115_a_container_reaches_the_vip_that_it_stands_behind(
+    net: Net,
+) -> None:
+    net.answer("boxed", BOXED, 9090)
+    serve(net.kernel(), to(BOXED, 9090))  # on its own host, the real server is its own address
+    assert heard("boxed").startswith("boxed ")
+    assert heard("").startswith("boxed ")
+    assert heard("far").startswith("boxed ")
+
+
+def test_services_of_the_host_are_not_reached_at_vips(net: Net) -> None:
+    net.answer("", "0.0.0.0", 2222, "sshd")
+    at_vip, at_single = (Key(Protocol.TCP, key.address, 2222) for key in (VIP, SINGLE))
+    ip(f"route add {SINGLE.address} via 10.9.0.1", name="far")
+    serve(net.kernel(guard=False), to(REAL), SINGLE)
+    assert heard("far", at_vip).startswith("sshd")
+    kernel = net.kernel()
+    serve(kernel, to(REAL), SINGLE)
+    for key in (at_vip, at_single):
+        for name in ("far", ""):
+            with pytest.raises(ConnectionRefusedError):
+                heard(name, key)
+    assert heard("far", Key(Protocol.TCP, "10.9.0.1", 2222)).startswith("sshd")
+    assert heard("far", SINGLE) == f"real {DIRECTOR}"
+
+
+def test_what_is_not_served_is_refused_at_once(net: Net) -> None:
+    kernel = net.kernel()
+    serve(kernel, to(REAL))
+    kernel.sync({}, {VIP}, 0)
+    for name in ("far", ""):
+        with pytest.raises(ConnectionRefusedError):
+            heard(name)
+    with netns.inside("far"):
+        client = socket.socket(type=socket.SOCK_DGRAM)
+    with client:
+        client.settimeout(2)
+        client.connect((VIP.address, 53))
+        client.send(b"?")
+        with pytest.raises(ConnectionRefusedError):
+            client.recv(100)
+    assert pinged("far", VIP.address)
+
+
+def pinged(name: str, address: str) -> bool:
+    """Send an ICMP echo request from a host; tell whether it is answered."""
+    with netns.inside(name):
+        client = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+    with client:
+        client.settimeout(2)
+        request = struct.pack("!BBHHH", 8, 0, 0xF7FE, 1, 0)  # its checksum is that of this
+        client.sendto(request, (address, 0))
+        while True:
+            data, (source, _) = client.recvfrom(1000)
+            if source == address and data[20] == 0:
+                return True
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "iptables-legacy -t nat -F POINTSMAN-POST",
+        "iptables-legacy -t nat -D PREROUTING -j POINTSMAN-PRE",
+        "iptables-legacy -t nat -I PREROUTING -p tcp -j ACCEPT",
+        "iptables-legacy -D POINTSMAN-IN 1",
+        "iptables-legacy -A POINTSMAN-IN -j DROP",
+        "ip6tables-legacy -F",
+        "ipset del pointsman 11.0.0.1,tcp:80",
+        "ipset add pointsman 11.0.0.1,tcp:81",
+        "ipset flush pointsman-vips",
+    ],
+)
+def test_what_somebody_changes_is_put_right_and_counted(net: Net, command: str) -> None:
+    kernel = net.kernel()
+    serve(kernel, to(REAL))
+    assert serve(kernel, to(REAL)).repaired == 0
+    before = saved()
+    subprocess.run(command.split(), check=True)
+    assert serve(kernel, to(REAL)).repaired == 1
+    if "-I PREROUTING" not in command:
+        assert saved() == before
+    assert heard("near") == f"real {DIRECTOR}"
+    assert serve(kernel, to(REAL)).repaired == 0
+
+
+def test_a_restart_finds_nothing_to_do_and_flush_leaves_nothing(net: Net) -> None:
+    before = saved()
+    serve(net.kernel(), to(REAL))
+    kernel = net.kernel()
+    assert serve(kernel, to(REAL)).surroundings == 0
+    kernel.flush()
+    assert saved() == before
+
+
+def test_without_ipset_masquerading_works_and_it_is_said_what_to_install(
+    net: Net, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for command in ("iptables-legacy", "iptables"):  # and no ipset
+        for ending in ("", "-save", "-restore"):
+            (tmp_path / f"{command}{ending}").symlink_to(f"/usr/sbin/{command}{ending}")
+    kernel = net.kernel()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    report = kernel.sync({VIP: to(REAL)}, None, 0)
+    assert "install ipset, or set vip.protect = false" in report.complaints[0]
+    monkeypatch.undo()
+    assert heard("near") == f"real {DIRECTOR}"
+
+
+def test_ten_thousand_virtual_servers_are_let_in_and_one_more_costs_little(net: Net) -> None:
+    keys = {Key(Protocol.TCP, f"11.{n >> 8}.{n & 255}.1", 80) for n in range(10_000)}
+    rules = Netfilter(RANGES)
+    net.opened.callback(rules.remove)
+    assert rules.ensure(keys) > 10_000
+    assert rules.ensure(keys) == 0
+    more = Key(Protocol.TCP, "11.200.0.1", 80)
+    assert rules.admit([more]) == 1
+    assert rules.ensure({*keys, more}) == 0
+    assert rules.dismiss([more]) == 1

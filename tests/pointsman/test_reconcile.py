@@ -51,6 +51,9 @@ class Settings:
             raise Transient(self.complaint)
         return {}
 
+    def forwarding6(self) -> Mapping[str, str]:
+        return {"net.ipv6.conf.all.forwarding": "1"}
+
     def read(self, names: Iterable[str]) -> dict[str, str]:
         return {}
 

@@ -37,8 +37,8 @@ def obeyed(lines: Sequence[str], saved: Sequence[str]) -> list[str]:
 def test_what_others_open_to_vips_is_masqueraded() -> None:
     not_here = "-m addrtype ! --src-type LOCAL -j MASQUERADE"
     assert RULES[POST] == (
-        f"-A POINTSMAN-POST -m conntrack --ctorigdst 11.0.0.0/8 {not_here}",
-        f"-A POINTSMAN-POST -m conntrack --ctorigdst 10.1.1.1 {not_here}",
+        f"-A POINTSMAN-POST ! -d 11.0.0.0/8 -m conntrack --ctorigdst 11.0.0.0/8 {not_here}",
+        f"-A POINTSMAN-POST ! -d 10.1.1.1/32 -m conntrack --ctorigdst 10.1.1.1 {not_here}",
     )
     (rule,) = chains(6, ["fd00::1/128"], masquerade=True, guard=False)[POST]
     assert "--ctorigdst fd00::1 " in rule

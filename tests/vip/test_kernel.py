@@ -98,6 +98,9 @@ class Values:
         self.values.update(wanted)
         return before
 
+    def forwarding6(self) -> Mapping[str, str]:
+        return {"net.ipv6.conf.all.forwarding": "1"}
+
     def read(self, names: Iterable[str]) -> dict[str, str]:
         return {name: self.values.get(name, "0") for name in names}
 
@@ -135,7 +138,7 @@ class Box:
         self, *ranges: Range, boot: str = "b1", timeouts: tuple[int, int, int] = (0, 0, 0)
     ) -> Kernel:
         owned = Owned(self.folder / "owned.json")
-        wants = Wants(ranges or (RANGE,), SYSCTLS, timeouts, boot)
+        wants = Wants(ranges or (RANGE,), SYSCTLS, True, timeouts, boot)
         return Kernel(self.servers, self.routes, self.rules, self.values, owned, wants)
 
     @property
@@ -343,6 +346,16 @@ def test_directors_that_choose_alike_take_over_each_others_connections(box: Box)
     assert box.values.values["net.ipv4.vs.sloppy_tcp"] == "1"
     kernel.flush()
     assert box.values.values["net.ipv4.vs.sloppy_tcp"] == "0"
+
+
+def test_ipv6_packets_are_forwarded_once_there_is_an_ipv6_vip(box: Box) -> None:
+    six = Key(Protocol.TCP, "fd01:c::1", 80)
+    server = VirtualServer(Settings(), {Endpoint("fd00::1", 80): RealServer()})
+    kernel = box.kernel()
+    kernel.sync({NAMED: TARGET}, None, 0)
+    assert "net.ipv6.conf.all.forwarding" not in box.values.values
+    kernel.sync({NAMED: TARGET, six: Target(server)}, {six}, 0)
+    assert box.values.values["net.ipv6.conf.all.forwarding"] == "1"
 
 
 def test_what_there_is_of_ours_is_told(tmp_path: Path) -> None:

@@ -43,3 +43,21 @@ def test_connections_are_tracked_only_where_they_are_to_be_masqueraded() -> None
     assert NAME in settings(masquerade=True)
     assert NAME not in settings(masquerade=False)
     assert settings(masquerade=False)["net.ipv4.vs.expire_nodest_conn"] == "1"
+
+
+def test_interfaces_that_hear_routers_go_on_when_packets_are_forwarded(tmp_path: Path) -> None:
+    for interface, value in (("eth0.5", "1"), ("eth1", "0"), ("all", "1"), ("lo", "1")):
+        path = tmp_path / f"net/ipv6/conf/{interface}/accept_ra"
+        path.parent.mkdir(parents=True)
+        path.write_text(value)
+    (tmp_path / "net/ipv6/conf/all/forwarding").write_text("0")
+    found = Sysctl(tmp_path).forwarding6()
+    assert list(found.items()) == [
+        ("net/ipv6/conf/eth0.5/accept_ra", "2"),
+        ("net.ipv6.conf.all.forwarding", "1"),
+    ]
+    assert Sysctl(tmp_path).ensure(found) == {
+        "net/ipv6/conf/eth0.5/accept_ra": "1",
+        "net.ipv6.conf.all.forwarding": "0",
+    }
+    assert (tmp_path / "net/ipv6/conf/eth0.5/accept_ra").read_text() == "2"
