@@ -1,13 +1,14 @@
 """IPVS in generic netlink: changes to bytes, dumps to values (linux/ip_vs.h).
 
 Attributes are written in the order and shape that ``ipvsadm`` uses. A dump of real servers, which
-may be long, is read at fixed offsets: the headers of all attributes are compared with those of the
+may be long, is read at fixed offsets: the headers of the attributes are compared with those of the
 layout first, and a message that differs (an older or newer kernel) is read attribute by attribute.
+What was read before is remembered by its bytes, without those that count: a table is read again and
+again, and mostly stays as it is.
 """
 
 import ipaddress
 import struct
-from collections.abc import Iterator
 from functools import lru_cache
 
 from pointsman.vip.model import (
@@ -85,15 +86,18 @@ def timeouts(tcp: int, tcp_fin: int, udp: int) -> bytes:
     return _u32(4, tcp) + _u32(5, tcp_fin) + _u32(6, udp)
 
 
-def split(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
-    """Yield type, flags, sequence and body of each netlink message in what was received."""
+def split(data: bytes) -> list[tuple[int, int, int, bytes]]:
+    """Return type, flags, sequence and body of each netlink message in what was received."""
+    found = []
     at = 0
-    while at + _HEADER.size <= len(data):
+    size = _HEADER.size
+    while at + size <= len(data):
         length, kind, flags, sequence, _ = _HEADER.unpack_from(data, at)
-        if length < _HEADER.size:
-            return
-        yield kind, flags, sequence, data[at + _HEADER.size : at + length]
+        if length < size:
+            break
+        found.append((kind, flags, sequence, data[at + size : at + length]))
         at += length + 3 & ~3
+    return found
 
 
 def attributes(data: bytes) -> dict[int, bytes]:
@@ -114,6 +118,18 @@ def read_service(body: bytes) -> tuple[Key, Settings]:
 
     Raises ValueError when it is none.
     """
+    try:
+        return _service(body.partition(_COUNTS)[0])
+    except ValueError:
+        return _service(body)  # those octets may stand in an address, too
+
+
+_COUNTS = _ATTRIBUTE.pack(100, 10)
+"""How the counts of a virtual server begin; what stands behind changes with each packet."""
+
+
+@lru_cache(maxsize=16_384)
+def _service(body: bytes) -> tuple[Key, Settings]:
     try:
         found = attributes(attributes(body[_GENERIC.size :])[_SERVICE])
         (af,) = struct.unpack("=H", found[1])
@@ -141,15 +157,18 @@ def read_service(body: bytes) -> tuple[Key, Settings]:
     return key, settings
 
 
-# Address, port, method, weight, tunnel's type, port and flags, both limits, three counts, family.
-_REAL = struct.Struct("=I16s I2s2x II Ii IB3x I2s2x IH2x II II II II II IH")
+# Address, port, method, weight, tunnel's type, port and flags, both limits.
+_REAL = struct.Struct("=I16s I2s2x II Ii IB3x I2s2x IH2x II II")
 _REAL_HEADS = tuple(
     length | kind << 16
     for length, kind in (
-        (20, 1), (6, 2), (8, 3), (8, 4), (5, 13), (6, 14), (6, 15),
-        (8, 5), (8, 6), (8, 7), (8, 8), (8, 9), (6, 11),
+        (20, 1), (6, 2), (8, 3), (8, 4), (5, 13), (6, 14), (6, 15), (8, 5), (8, 6),
     )
 )  # fmt: skip
+_FAMILY = struct.Struct("=IH")
+_FAMILY_HEAD = 6 | 11 << 16
+_REAL_PARTS = struct.Struct(f"=8x {_REAL.size}s 24x {_FAMILY.size}s")
+"""Between the two are three counts of connections."""
 
 
 def read_real(body: bytes) -> tuple[Endpoint, RealServer]:
@@ -157,21 +176,27 @@ def read_real(body: bytes) -> tuple[Endpoint, RealServer]:
 
     Raises ValueError when it is none.
     """
-    if len(body) >= 8 + _REAL.size:
-        fields = _REAL.unpack_from(body, 8)
-        if fields[::2] == _REAL_HEADS:
-            (
-                address, port, method, weight, tunnel, tunnel_port, tunnel_flags,
-                upper, lower, _active, _inactive, _persistent, af,
-            ) = fields[1::2]  # fmt: skip
-            return (
-                Endpoint(_address(af, address), int.from_bytes(port)),
-                RealServer(
-                    weight, method & 7, upper, lower, tunnel, int.from_bytes(tunnel_port),
-                    tunnel_flags,
-                ),
-            )  # fmt: skip
+    if len(body) >= _REAL_PARTS.size:
+        found = _real(*_REAL_PARTS.unpack_from(body))
+        if found:
+            return found
     return _walk_real(body)
+
+
+@lru_cache(maxsize=131_072)
+def _real(first: bytes, family: bytes) -> tuple[Endpoint, RealServer] | None:
+    """Read a real server whose attributes are laid out as expected; None when they aren't."""
+    fields = _REAL.unpack(first)
+    head, af = _FAMILY.unpack(family)
+    if fields[::2] != _REAL_HEADS or head != _FAMILY_HEAD:
+        return None
+    address, port, method, weight, tunnel, tunnel_port, tunnel_flags, upper, lower = fields[1::2]
+    return (
+        Endpoint(_address(af, address), int.from_bytes(port)),
+        RealServer(
+            weight, method & 7, upper, lower, tunnel, int.from_bytes(tunnel_port), tunnel_flags
+        ),
+    )
 
 
 def _walk_real(body: bytes) -> tuple[Endpoint, RealServer]:

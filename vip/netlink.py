@@ -214,7 +214,7 @@ class Ipvs:
         sequence = self._sequence()
         self._send(messages.request(command, self._family, sequence, flags, attributes))
         try:
-            return list(self._replies(sequence))
+            return self._replies(sequence)
         except InterruptedError:
             raise
         except PermissionError as error:
@@ -228,22 +228,23 @@ class Ipvs:
         except OSError as error:
             raise Transient(f"netlink did not take a message: {error.strerror}") from error
 
-    def _replies(self, sequence: int) -> Iterator[bytes]:
-        """Yield the bodies of an answer up to its end; raises the OSError that it ends with."""
-        interrupted = False
+    def _replies(self, sequence: int) -> list[bytes]:
+        """Return the bodies of an answer up to its end; raises the OSError that it ends with."""
+        bodies: list[bytes] = []
+        interrupted = 0
         while True:
             for kind, flags, answered, body in messages.split(self._receive()):
                 if answered != sequence:
                     continue  # left over from what was given up before
-                interrupted = interrupted or bool(flags & messages.INTERRUPTED)
+                interrupted |= flags & messages.INTERRUPTED
                 if kind in (messages.ERROR, messages.DONE):
                     code = -int(struct.unpack_from("=i", body)[0]) if len(body) >= 4 else 0
                     if code:
                         raise OSError(code, os.strerror(code))
                     if interrupted:
                         raise InterruptedError
-                    return
-                yield body
+                    return bodies
+                bodies.append(body)
 
     def _outcomes(self, last: int) -> Iterator[tuple[int, int]]:
         """Yield sequence and error number of each outcome until that of the last message."""
