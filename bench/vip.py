@@ -1,0 +1,240 @@
+"""Virtual servers in the kernel: first sync, a check that finds nothing, one change; and peers.
+
+Every way is run in one process on one kernel, each beginning with an empty table. Where this
+kernel has no ip_vs, the whole bench runs in a user-mode-linux.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from pointsman.vip.diff import diff
+from pointsman.vip.dry import DryOwned, DryRoutes, DrySettings
+from pointsman.vip.elect import Target
+from pointsman.vip.kernel import Kernel
+from pointsman.vip.model import (
+    AddReal,
+    Change,
+    Endpoint,
+    Key,
+    Protocol,
+    RealServer,
+    Settings,
+    VirtualServer,
+)
+from pointsman.vip.netlink import Ipvs
+from pointsman.vip.owned import Memory
+from pointsman.vip.parts import Wants
+from pointsman.vip.sysctl import Sysctl
+
+ROOT = Path(__file__).resolve().parents[1]
+KEEPALIVED = ROOT / ".lab/ipvs"
+GUEST = "BENCH_IN_GUEST"
+MOST = 300.0
+"""Seconds that a peer may take."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    parser.add_argument(
+        "--servers", type=int, nargs="*", default=[1_000, 10_000],
+        help="virtual servers, of each run (1000 and 10000)",
+    )  # fmt: skip
+    parser.add_argument("--reals", type=int, default=10, help="real servers of each (%(default)s)")
+    parser.add_argument(
+        "--share", type=int, default=50,
+        help="pyroute2 does one in so many, and its time is multiplied (%(default)s)",
+    )  # fmt: skip
+    options = parser.parse_args()
+    if not Path("/proc/net/ip_vs").exists() and GUEST not in os.environ:
+        print("this kernel has no ip_vs: running in a user-mode-linux", flush=True)
+        command = [str(ROOT / "netns-lab/uml/run"), "env", f"{GUEST}=1", sys.executable, *sys.argv]
+        environment = os.environ | {"UML_MEM": "2G", "UML_TIMEOUT": "1800"}
+        return subprocess.run(command, check=False, env=environment).returncode
+    with Ipvs() as ipvs:
+        if ipvs.table():
+            print("bench: this namespace has virtual servers; run it where there are none")
+            return 1
+        for count in options.servers:
+            measure(ipvs, dict(servers(count, options.reals)), options.share)
+    return 0
+
+
+def servers(count: int, reals: int) -> Iterator[tuple[Key, Target]]:
+    """Yield virtual servers with addresses of the usual range."""
+    for n in range(count):
+        key = Key(Protocol.TCP, f"11.0.{n >> 8}.{n & 255}", 80)
+        endpoints = (Endpoint(f"10.{r}.{n >> 8}.{n & 255}", 31000) for r in range(reals))
+        yield key, Target(VirtualServer(Settings(), {e: RealServer() for e in endpoints}))
+
+
+def measure(ipvs: Ipvs, targets: dict[Key, Target], share: int) -> None:
+    """Print tables of times."""
+    wanted = {key: target.server for key, target in targets.items()}
+    changes = diff({}, wanted, lambda _: True)
+    lines = "".join(ipvsadm_line(change) + "\n" for change in changes)
+    n = len(changes)
+    print(f"\n{len(wanted):,} virtual servers with {n - len(wanted):,} real servers\n", flush=True)
+
+    def kernel() -> Kernel:
+        memory = DryOwned(Memory(keys=frozenset(targets)))
+        return Kernel(ipvs, DryRoutes(), None, DrySettings(Sysctl()), memory, Wants())
+
+    def restored() -> None:
+        subprocess.run(["ipvsadm", "-R"], input=lines, text=True, check=True)
+
+    first = timed(ipvs, lambda: kernel().sync(targets, None, 0), 2)
+    table(
+        "first sync",
+        first,
+        {
+            "ipvsadm -R": timed(ipvs, restored, 1),
+            "keepalived": keepalived(ipvs, targets),
+            f"pyroute2 (1 in {share}, multiplied)": share
+            * timed(ipvs, lambda: with_pyroute2(changes[: n // share]), 1),
+        },
+    )
+    one = kernel()
+    one.sync(targets, None, 0)
+    check = least(lambda: nothing(one, targets), 3)
+    save = ["ipvsadm", "-Sn"]
+    saved = least(lambda: subprocess.run(save, capture_output=True, check=True), 2)
+    table("a check that finds nothing", check, {"ipvsadm -Sn": saved})
+
+    key = next(iter(targets))
+    sent, taken = ipvs.sent, []
+    for weight in range(2, 12):
+        reals = dict(targets[key].server.real_servers)
+        reals[next(iter(reals))] = RealServer(weight)
+        targets = {**targets, key: Target(VirtualServer(Settings(), reals))}
+        changed, now = targets, float(weight)
+        taken.append(least(lambda: one.sync(changed, {key}, now), 1))  # noqa: B023
+    messages = (ipvs.sent - sent) / len(taken)
+    change = min(taken)
+    edit = ["ipvsadm", "-e", "-t", f"{key.address}:80", "-r", "10.0.0.0:31000", "-m", "-w", "7"]
+    edited = least(lambda: subprocess.run(edit, check=True), 3)
+    table("one change", change, {"ipvsadm -e": edited})
+    ipvs.flush()
+    for goal, reached in (
+        ("one change is one message", messages == 1),
+        ("one change takes less than 5 ms", change < 0.005),
+        ("a check takes less than a quarter of ipvsadm -Sn", check * 4 < saved),
+    ):
+        print(f"goal: {goal}: {'reached' if reached else 'NOT reached'}")
+
+
+def nothing(kernel: Kernel, targets: Mapping[Key, Target]) -> None:
+    """Have everything read and compared."""
+    report = kernel.sync(targets, None, 0)
+    assert (report.changes, report.repaired) == ((), 0)
+
+
+def table(what: str, ours: float, peers: Mapping[str, float]) -> None:
+    """Print seconds, and how many times as long as ours peers take."""
+    print(f"{what:38}{'seconds':>10}{'times ours':>12}")
+    print(f"  {'pointsman':36}{ours:10.4f}{1:12.1f}")
+    for name, seconds in peers.items():
+        print(f"  {name:36}{seconds:10.4f}{seconds / ours:12.1f}")
+    print(flush=True)
+
+
+def least(work: Callable[[], object], times: int) -> float:
+    """Return the least seconds of several runs."""
+    taken = []
+    for _ in range(times):
+        start = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - start)
+    return min(taken)
+
+
+def timed(ipvs: Ipvs, work: Callable[[], object], times: int) -> float:
+    """Do the same, each run on an empty table."""
+    taken = []
+    for _ in range(times):
+        ipvs.flush()
+        taken.append(least(work, 1))
+    ipvs.flush()
+    return min(taken)
+
+
+def ipvsadm_line(change: Change) -> str:
+    """Return a change as a line for `ipvsadm -R`."""
+    key = f"-t {change.key.address}:{change.key.port}"
+    match change:
+        case AddReal(_, endpoint, real):
+            return f"-a {key} -r {endpoint} -m -w {real.weight}"
+    return f"-A {key} -s wlc"
+
+
+def keepalived(ipvs: Ipvs, targets: Mapping[Key, Target]) -> float:
+    """Return the seconds from keepalived's start until the kernel has its table."""
+    ipvs.flush()
+    size = sum(1 + len(target.server.real_servers) for target in targets.values())
+    with tempfile.TemporaryDirectory(dir="/run") as name:
+        folder = Path(name)
+        (folder / "keepalived.conf").write_text("".join(keepalived_lines(targets)))
+        libraries = ":".join(map(str, KEEPALIVED.glob("**/lib/*-linux-gnu")))
+        command = [
+            str(KEEPALIVED / "usr/sbin/keepalived"), "--check", "--dont-fork",
+            f"--use-file={folder}/keepalived.conf", f"--pid={folder}/pid",
+            f"--checkers_pid={folder}/checkers.pid",
+        ]  # fmt: skip
+        start = time.perf_counter()
+        with subprocess.Popen(
+            command,
+            env=os.environ | {"LD_LIBRARY_PATH": libraries},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as process:
+            while entries() < size and time.perf_counter() - start < MOST:
+                assert process.poll() is None, "keepalived has ended"
+                time.sleep(0.02)
+            taken = time.perf_counter() - start
+            process.kill()
+    ipvs.flush()
+    return taken
+
+
+def keepalived_lines(targets: Mapping[Key, Target]) -> Iterator[str]:
+    """Yield a configuration without health checks."""
+    yield "global_defs {\n  script_user root\n}\n"
+    for key, target in targets.items():
+        yield f"virtual_server {key.address} {key.port} {{\n  lvs_sched wlc\n  lvs_method NAT\n"
+        yield "  protocol TCP\n"
+        for real in target.server.real_servers:
+            yield f"  real_server {real.address} {real.port} {{\n    weight 1\n  }}\n"
+        yield "}\n"
+
+
+def entries() -> int:
+    """Return how many virtual and real servers there are."""
+    return max(Path("/proc/net/ip_vs").read_bytes().count(b"\n") - 3, 0)
+
+
+def with_pyroute2(changes: Sequence[Change]) -> None:
+    """Make changes by the classes of pyroute2."""
+    from pyroute2 import IPVS, IPVSDest, IPVSService
+
+    opened: Any = IPVS()
+    with closing(opened):
+        for change in changes:
+            key = {"addr": change.key.address, "port": change.key.port, "protocol": 6}
+            service = IPVSService(**key, sched_name="wlc")
+            match change:
+                case AddReal(_, Endpoint(address, port)):
+                    dest = IPVSDest(addr=address, port=port, fwd_method=0, weight=1)
+                    opened.dest("add", service=service, dest=dest)
+                case _:
+                    opened.service("add", service=service)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
