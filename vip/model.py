@@ -1,6 +1,7 @@
 """Virtual servers, their real servers, and the changes between two tables of them."""
 
 import enum
+import errno
 from collections.abc import Mapping
 from typing import TypeAlias
 
@@ -190,6 +191,18 @@ class DeleteReal(msgspec.Struct, frozen=True, gc=False):
 Change: TypeAlias = AddServer | SetServer | DeleteServer | AddReal | SetReal | DeleteReal
 
 
+_MEANT = {
+    errno.EPERM: "no right to",
+    errno.ENOENT: "no such real server or scheduler",
+    errno.ESRCH: "no such virtual server",
+    errno.ENOMEM: "out of memory",
+    errno.EEXIST: "there is one already",
+    errno.EINVAL: "the kernel does not take these values",
+    errno.EAFNOSUPPORT: "the kernel has no IPv6",
+}
+"""What errors mean as ip_vs uses them (ip_vs_genl_set_cmd in net/netfilter/ipvs/ip_vs_ctl.c)."""
+
+
 class Failure(msgspec.Struct, frozen=True, gc=False):
     """A change that the kernel refused."""
 
@@ -197,4 +210,6 @@ class Failure(msgspec.Struct, frozen=True, gc=False):
     errno: int
 
     def __str__(self) -> str:
-        return f"{self.change}: errno {self.errno}"
+        name = errno.errorcode.get(self.errno, f"errno {self.errno}")
+        meant = _MEANT.get(self.errno)
+        return f"{self.change}: {name}, {meant}" if meant else f"{self.change}: {name}"

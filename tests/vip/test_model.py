@@ -1,3 +1,5 @@
+import errno
+
 import pytest
 
 from pointsman.vip.model import (
@@ -7,6 +9,7 @@ from pointsman.vip.model import (
     DeleteReal,
     DeleteServer,
     Endpoint,
+    Failure,
     Key,
     Protocol,
     RealServer,
@@ -33,6 +36,18 @@ REAL = Endpoint("10.0.0.1", 31000)
 )
 def test_a_change_prints_as_one_line(change: Change, text: str) -> None:
     assert str(change) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (errno.ESRCH, "delete tcp 11.1.2.3:80: ESRCH, no such virtual server"),
+        (errno.EBUSY, "delete tcp 11.1.2.3:80: EBUSY"),
+        (9999, "delete tcp 11.1.2.3:80: errno 9999"),
+    ],
+)
+def test_a_refusal_says_what_the_error_means(number: int, text: str) -> None:
+    assert str(Failure(DeleteServer(V4), number)) == text
 
 
 def test_keys_sort() -> None:
