@@ -2,11 +2,14 @@
 
 import errno
 import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -33,7 +36,7 @@ from pointsman.vip.model import (
     Table,
     VirtualServer,
 )
-from pointsman.vip.netlink import Ipvs
+from pointsman.vip.netlink import INTERRUPTED, INTERRUPTIONS, Ipvs
 
 V4, V6 = Key(Protocol.TCP, "11.1.2.3", 80), Key(Protocol.UDP, "fd01:c::1", 53)
 SCTP = Key(Protocol.SCTP, "11.1.2.4", 80)
@@ -157,6 +160,91 @@ def test_a_late_answer_is_not_taken_for_that_of_the_next_question() -> None:
         timeouts = ipvs.timeouts()
         ipvs._send(messages.request(messages.GET_INFO, ipvs._family, ipvs._sequence()))
         assert ipvs.timeouts() == timeouts
+
+
+class Interrupting:
+    """A netlink socket on which so many dumps end as one does that somebody's change met."""
+
+    def __init__(self, real: Any, times: int) -> None:
+        self.real = real
+        self.times = times
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.real, name)
+
+    def recv_into(self, buffer: memoryview, flags: int = 0) -> int:
+        length = int(self.real.recv_into(buffer, flags=flags))
+        if self.times and int.from_bytes(buffer[4:6], sys.byteorder) == messages.DONE:
+            buffer[6] |= messages.INTERRUPTED
+            self.times -= 1
+        return length
+
+
+READERS: list[Callable[[Ipvs], object]] = [
+    Ipvs.table,
+    Ipvs.traffic,
+    lambda ipvs: ipvs.activity([V4]),
+]
+
+
+@pytest.mark.parametrize("read", READERS, ids=["table", "traffic", "activity"])
+def test_a_dump_that_a_change_met_is_begun_anew(read: Callable[[Ipvs], object]) -> None:
+    with Ipvs() as ipvs:
+        ipvs.apply(changes_to({V4: VirtualServer(Settings(), {ONE: RealServer()})}))
+        expected = read(ipvs)
+        met: Any = Interrupting(ipvs._socket, INTERRUPTIONS - 1)
+        ipvs._socket = met
+        assert read(ipvs) == expected
+        assert met.times == 0
+
+
+@pytest.mark.parametrize("read", READERS, ids=["table", "traffic", "activity"])
+def test_a_dump_that_changes_meet_each_time_is_given_up(read: Callable[[Ipvs], object]) -> None:
+    with Ipvs() as ipvs:
+        ipvs.apply(changes_to({V4: VirtualServer(Settings(), {ONE: RealServer()})}))
+        met: Any = Interrupting(ipvs._socket, INTERRUPTIONS)
+        ipvs._socket = met
+        with pytest.raises(Transient, match=INTERRUPTED):
+            read(ipvs)
+        assert met.times == 0
+        read(ipvs)
+
+
+def test_signals_do_not_disturb_what_is_read_or_changed() -> None:
+    came = 0
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        nonlocal came
+        came += 1
+
+    reals = {Endpoint(f"10.1.0.{n}", 80): RealServer() for n in range(200)}
+    table = {V4: VirtualServer(Settings(), reals)}
+    before = signal.signal(signal.SIGALRM, handle)
+    signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)
+    try:
+        with Ipvs() as ipvs:
+            while came < 50:
+                assert ipvs.apply(changes_to(table)) == ()
+                assert ipvs.table() == table
+                ipvs.flush()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_twenty_thousand_real_servers_are_read_back() -> None:
+    table = {
+        Key(Protocol.TCP, f"11.0.{n >> 8}.{n & 255}", 80): VirtualServer(
+            Settings(),
+            {Endpoint(f"10.{r}.{n >> 8}.{n & 255}", 80): RealServer() for r in range(10)},
+        )
+        for n in range(2000)
+    }
+    with Ipvs() as ipvs:
+        assert ipvs.apply(changes_to(table)) == ()
+        assert ipvs.table() == table
+        assert diff(ipvs.table(), table, lambda _: True) == ()
+        assert ipvs.traffic().keys() == table.keys()
 
 
 def test_an_error_that_the_kernel_answers_with_is_told() -> None:

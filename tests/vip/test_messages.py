@@ -173,6 +173,19 @@ def test_a_layout_that_differs_is_read_attribute_by_attribute() -> None:
     assert messages.read_real(old) == messages.read_real(REAL)
 
 
+def test_what_is_counted_makes_no_other_real_server() -> None:
+    counted = bytearray(REAL)
+    counted[96:100] = struct.pack("=I", 77)  # active connections
+    counted[-4:] = b"\1\2\3\4"
+    assert messages.read_real(bytes(counted)) == messages.read_real(REAL)
+
+
+def test_an_address_may_look_like_the_beginning_of_counts() -> None:
+    key = Key(Protocol.TCP, "100.0.10.0", 80)
+    body = messages.encode(AddServer(key, Settings("rr")), FAMILY, 1)[16:]
+    assert messages.read_service(body) == (key, Settings("rr"))
+
+
 @given(st.binary(max_size=200))
 def test_what_is_none_is_refused(body: bytes) -> None:
     for read in (messages.read_real, messages.read_service):
