@@ -40,6 +40,7 @@ DOES_IO = {
     "dns/tcp.py",
     "dns/udp.py",
     "vip/link.py",
+    "vip/listing.py",
     "vip/netfilter.py",
     "vip/namespaces.py",
     "vip/netlink.py",

@@ -13,6 +13,7 @@ class DryServers:
     def __init__(self, servers: Servers) -> None:
         self._servers = servers
         self.table = servers.table
+        self.holds = servers.holds
         self.activity = servers.activity
         self.traffic = servers.traffic
         self.timeouts = servers.timeouts

@@ -25,6 +25,8 @@ from pointsman.vip.owned import Memory, Standing
 from pointsman.vip.parts import Look, Memories, Report, Routes, Rules, Servers, Settings, Wants
 from pointsman.vip.transition import Drain, Passage, step
 
+READ = 10
+"""Of so many comparisons one reads all that the kernel tells, the others what it lists cheaply."""
 RETRY = 1.0
 """Seconds after a refusal until all is read and compared again."""
 
@@ -59,6 +61,8 @@ class Kernel:
         """What the kernel has; None when that must be read."""
         self._outside: frozenset[Key] = frozenset()
         """Virtual servers that are wanted outside of our ranges."""
+        self._looks = 0
+        """How often the kernel was compared as a whole."""
         self._forwards = False
         """IPv6 packets of other hosts are forwarded."""
         self._ready = False
@@ -137,8 +141,7 @@ class Kernel:
         adopt: bool = False,
     ) -> Report:
         """Read everything, and make all of it right."""
-        actual = dict(self._servers.table())
-        self._actual = actual
+        actual = self._read()
         ours = {key for key in actual if key in targets or self._covers(key)}
         there = {*targets, *ours} if adopt else set(targets)
         self._outside = frozenset(key for key in there if not self._inside.covers(key))
@@ -168,6 +171,15 @@ class Kernel:
             repaired=repaired,
             complaints=(*complaints, *report.complaints),
         )
+
+    def _read(self) -> dict[Key, VirtualServer]:
+        """Return what the kernel has; what was known is believed where a look confirms it."""
+        known, self._actual = self._actual, None
+        self._looks += 1
+        if known is None or self._looks % READ == 0 or not self._servers.holds(known):
+            known = dict(self._servers.table())
+        self._actual = known
+        return known
 
     def _part(
         self,

@@ -35,6 +35,10 @@ class MemoryIpvs:
         """Return what is there now."""
         return dict(self._table)
 
+    def holds(self, table: Table) -> bool:
+        """Tell whether this is the table there is."""
+        return self._table == table
+
     def activity(self, keys: Iterable[Key]) -> dict[Key, dict[Endpoint, Activity]]:
         """Return what goes to the real servers of these virtual servers."""
         return {

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from pointsman.discovery.errors import Fatal, Transient
-from pointsman.vip import activity, messages
+from pointsman.vip import activity, listing, messages
 from pointsman.vip.model import Activity, Change, Endpoint, Failure, Key, Table, VirtualServer
 
 BATCH = 160 * 1024
@@ -97,6 +97,20 @@ class Ipvs:
             except ValueError as error:
                 raise Transient(f"the kernel tells its table in another way: {error}") from error
         raise Transient(INTERRUPTED)
+
+    def holds(self, table: Table) -> bool:
+        """Tell, at little cost, whether this is the table there is.
+
+        Thresholds and tunnels of real servers are taken for granted. Raises Transient when the
+        kernel's answer can't be had whole.
+        """
+        try:
+            found = dict(map(messages.read_service, self._dump(messages.GET_SERVICE)))
+        except ValueError:
+            return False
+        if found != {key: server.settings for key, server in table.items()}:
+            return False
+        return listing.lists(listing.read(), table)
 
     def apply(self, changes: Sequence[Change]) -> tuple[Failure, ...]:
         """Make all changes, in order; return those that the kernel refused.

@@ -17,6 +17,10 @@ class Servers(Protocol):
         """Return what is there now."""
         ...
 
+    def holds(self, table: Table) -> bool:
+        """Tell, at little cost, whether this is the table there is, as far as that tells."""
+        ...
+
     def apply(self, changes: Sequence[Change]) -> tuple[Failure, ...]:
         """Make all changes, in order; return those that were refused."""
         ...

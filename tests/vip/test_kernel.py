@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pointsman.discovery.errors import Transient
 from pointsman.vip.addresses import Range
 from pointsman.vip.elect import Target
-from pointsman.vip.kernel import RETRY, Kernel
+from pointsman.vip.kernel import READ, RETRY, Kernel
 from pointsman.vip.memory import MemoryIpvs
 from pointsman.vip.model import (
     Change,
@@ -188,6 +188,15 @@ def test_what_somebody_else_changed_is_repaired_and_counted(box: Box) -> None:
     assert box.servers.table() == {NAMED: SERVER, OTHER: SERVER}
     assert report.repaired == 1 + len(SYSCTLS)
     assert kernel.sync({NAMED: TARGET, OTHER: TARGET}, None, 0).repaired == 0
+
+
+def test_most_checks_only_look_and_some_read(box: Box) -> None:
+    kernel = box.kernel()
+    kernel.sync({NAMED: TARGET}, None, 0)
+    read = box.servers.read
+    for _ in range(2 * READ):
+        assert kernel.sync({NAMED: TARGET}, None, 0).changes == ()
+    assert box.servers.read == read + 2
 
 
 def test_what_is_refused_is_read_and_tried_again(box: Box) -> None:
