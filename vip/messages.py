@@ -75,7 +75,7 @@ def encode(change: Change, family: int, sequence: int, flags: int = 0) -> bytes:
     return request(command, family, sequence, flags, attributes)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16_384)
 def service(key: Key) -> bytes:
     """Return the attribute that names a virtual server."""
     return _nest(_SERVICE, _key(key))
