@@ -30,6 +30,7 @@ JUMPS = {
 """Table of each chain, and the chains that jump to it before all else."""
 
 _REJECT = {4: "icmp-port-unreachable", 6: "icmp6-port-unreachable"}
+_NUMBERS = {str(protocol): int(protocol) for protocol in Protocol}
 _SET_FAMILY = {4: "inet", 6: "inet6"}
 
 
@@ -104,12 +105,22 @@ def restored(
 
 
 def servers(family: int, keys: Iterable[Key]) -> frozenset[str]:
-    """Return the members of the set of virtual servers."""
+    """Return the members of the set of virtual servers.
+
+    Protocols are numbers: ipset knows names only where there is an /etc/protocols.
+    """
     return frozenset(
-        f"{key.address},{Protocol(key.protocol)}:{key.port}"
+        f"{key.address},{int(key.protocol)}:{key.port}"
         for key in keys
         if not key.fwmark and key.family == family
     )
+
+
+def member(told: str) -> str:
+    """Return a member as it is written here, from what ipset tells."""
+    address, _, service = told.partition(",")
+    protocol, _, port = service.partition(":")
+    return f"{address},{_NUMBERS.get(protocol, protocol)}:{port}" if service else told
 
 
 def created(family: int) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from pointsman.vip.model import (
     Settings,
     VirtualServer,
 )
-from pointsman.vip.netfilter import Netfilter
+from pointsman.vip.netfilter import PATH, Netfilter
 from pointsman.vip.netlink import Ipvs
 from pointsman.vip.owned import Owned
 from pointsman.vip.parts import Report, Wants
@@ -130,11 +130,11 @@ class Net:
         """Have somebody answer there."""
         self.opened.enter_context(closing(Answering(name, address, port, says)))
 
-    def kernel(self, *, masquerade: bool = True, guard: bool = True) -> Kernel:
+    def kernel(self, *, masquerade: bool = True, guard: bool = True, path: str = PATH) -> Kernel:
         servers = self.opened.enter_context(Ipvs())
         link = Link("pointsman0", RANGES, {4: DIRECTOR, 6: "fd00::1"})
         self.opened.enter_context(closing(link))
-        rules = Netfilter(RANGES, masquerade=masquerade, guard=guard)
+        rules = Netfilter(RANGES, masquerade=masquerade, guard=guard, path=path)
         owned = Owned(self.folder / "owned.json")
         wants = Wants(RANGES, settings(masquerade=True), forwarding=True)
         return Kernel(servers, link, rules, Sysctl(), owned, wants)
@@ -344,16 +344,16 @@ def test_a_restart_finds_nothing_to_do_and_flush_leaves_nothing(net: Net) -> Non
 
 
 def test_without_ipset_masquerading_works_and_it_is_said_what_to_install(
-    net: Net, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    net: Net, tmp_path: Path
 ) -> None:
-    for command in ("iptables-legacy", "iptables"):  # and no ipset
+    for command in ("iptables-legacy", "ip6tables-legacy"):  # and no ipset
         for ending in ("", "-save", "-restore"):
             (tmp_path / f"{command}{ending}").symlink_to(f"/usr/sbin/{command}{ending}")
-    kernel = net.kernel()
-    monkeypatch.setenv("PATH", str(tmp_path))
-    report = kernel.sync({VIP: to(REAL)}, None, 0)
-    assert "install ipset, or set vip.protect = false" in report.complaints[0]
-    monkeypatch.undo()
+    report = net.kernel(path=str(tmp_path)).sync({VIP: to(REAL)}, None, 0)
+    (complaint,) = report.complaints
+    assert complaint.endswith(
+        "ipset: No such file or directory: install ipset, or set vip.protect = false"
+    )
     assert heard("near") == f"real {DIRECTOR}"
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman.vip.chains import IN, JUMPS, POST, PRE, chains, filled, restored, servers
+from pointsman.vip.chains import IN, JUMPS, POST, PRE, chains, filled, member, restored, servers
 from pointsman.vip.model import Key, Protocol
 
 RULES = chains(4, ["11.0.0.0/8", "10.1.1.1/32"], masquerade=True, guard=True)
@@ -99,8 +99,14 @@ def test_members_are_addresses_with_protocol_and_port() -> None:
         Key(Protocol.TCP, "fd01:c::1", 80),
         Key(0, "0.0.0.0", 0, 7),
     ]
-    assert servers(4, keys) == {"11.0.0.1,tcp:80", "11.0.0.1,udp:53"}
-    assert servers(6, keys) == {"fd01:c::1,tcp:80"}
+    assert servers(4, keys) == {"11.0.0.1,6:80", "11.0.0.1,17:53"}
+    assert servers(6, keys) == {"fd01:c::1,6:80"}
+
+
+def test_a_member_is_told_with_the_protocols_name_or_number() -> None:
+    assert member("11.0.0.1,tcp:80") == member("11.0.0.1,6:80") == "11.0.0.1,6:80"
+    assert member("fd01:c::1,sctp:80") == "fd01:c::1,132:80"
+    assert member("11.0.0.0/8") == "11.0.0.0/8"
 
 
 def test_a_set_gains_before_it_loses() -> None:
