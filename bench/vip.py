@@ -90,7 +90,7 @@ def measure(ipvs: Ipvs, targets: dict[Key, Target], share: int) -> None:
     def restored() -> None:
         subprocess.run(["ipvsadm", "-R"], input=lines, text=True, check=True)
 
-    first = timed(ipvs, lambda: kernel().sync(targets, None, 0), 2)
+    first = timed(ipvs, lambda: kernel().sync(targets, (), 0, whole=True), 2)
     table(
         "first sync",
         first,
@@ -102,7 +102,7 @@ def measure(ipvs: Ipvs, targets: dict[Key, Target], share: int) -> None:
         },
     )
     one = kernel()
-    one.sync(targets, None, 0)
+    one.sync(targets, (), 0, whole=True)
     check = least(lambda: nothing(one, targets), 3)
     save = ["ipvsadm", "-Sn"]
     saved = least(lambda: subprocess.run(save, capture_output=True, check=True), 2)
@@ -132,7 +132,7 @@ def measure(ipvs: Ipvs, targets: dict[Key, Target], share: int) -> None:
 
 def nothing(kernel: Kernel, targets: Mapping[Key, Target]) -> None:
     """Have everything read and compared."""
-    report = kernel.sync(targets, None, 0)
+    report = kernel.sync(targets, (), 0, whole=True)
     assert (report.changes, report.repaired) == ((), 0)
 
 

@@ -75,25 +75,31 @@ class Kernel:
         For targets that may be older than what the kernel was told by the run before. Raises
         Transient when the kernel can't be asked.
         """
-        report = self._whole(targets, None, now, adopt=True)
+        report = self._whole(targets, None, (), now, adopt=True)
         self._actual = None
         return report
 
     def sync(
-        self, targets: Mapping[Key, Target], changed: Collection[Key] | None, now: float
+        self,
+        targets: Mapping[Key, Target],
+        changed: Collection[Key],
+        now: float,
+        *,
+        whole: bool = False,
     ) -> Report:
         """Make our share of the kernel's table what the targets ask for now.
 
-        ``changed`` are the targets that differ from those of the call before; None when anything
-        may, and then all is read and compared. A virtual server is ours when its address lies in
-        our ranges, or a label names it, or did until now. Raises Transient when the kernel can't
-        be asked.
+        ``changed`` are the targets that differ from those of the call before; the first call takes
+        all. ``whole`` compares the kernel with what it should have. A virtual server is ours when
+        its address lies in our ranges, or a label names it, or did until now. Raises Transient
+        when the kernel can't be asked.
         """
         known = self._actual
-        if changed is None or known is None:
-            return self._whole(targets, known, now)
         due = (k for k, p in self._passages.items() if p.wake is not None and p.wake <= now)
-        return self._part(targets, known, {*changed, *due}, now)
+        keys = {*changed, *due}
+        if whole or known is None:
+            return self._whole(targets, known, keys, now)
+        return self._part(targets, known, keys, now)
 
     def look(self) -> Look:
         """Return what there is of ours now, and what goes through it."""
@@ -136,30 +142,35 @@ class Kernel:
         self,
         targets: Mapping[Key, Target],
         known: Mapping[Key, VirtualServer] | None,
+        changed: Collection[Key],
         now: float,
         *,
         adopt: bool = False,
     ) -> Report:
         """Read everything, and make all of it right."""
         actual = self._read()
-        ours = {key for key in actual if key in targets or self._covers(key)}
-        there = {*targets, *ours} if adopt else set(targets)
-        self._outside = frozenset(key for key in there if not self._inside.covers(key))
+        if actual is known:
+            keys, ours, there = set(changed), set[Key](), set(targets)
+        else:
+            ours = {key for key in actual if key in targets or self._covers(key)}
+            keys = {key for key in targets if key not in actual} if adopt else {*targets, *ours}
+            there = {*targets, *ours} if adopt else set(targets)
+            self._outside = frozenset(key for key in there if not self._inside.covers(key))
         complaints = []
         surroundings = 0
         works = [lambda: self._set(self._wants.sysctls), self._time]
         if rules := self._rules:
-            works.append(lambda: rules.ensure(there))
+            served = {key for key in there if key in actual or _live(targets[key].server)}
+            works.append(lambda: rules.ensure(served))
         for work in works:
             try:
                 surroundings += work()
             except Transient as error:
                 complaints.append(str(error))
         repaired = 0
-        if known is not None:
+        if known is not None and actual is not known:
             mine = ours | {key for key in known if self._covers(key)}
             repaired = sum(actual.get(key) != known.get(key) for key in mine)
-        keys = {key for key in targets if key not in actual} if adopt else {*targets, *ours}
         report = self._part(targets, actual, keys, now, routes=True)
         surroundings += report.surroundings
         if self._ready:
@@ -335,6 +346,10 @@ class Kernel:
             for one in memory.drains:
                 found.setdefault(one.key, {})[one.endpoint] = Drain(one.deadline)
         return {key: Passage(drains) for key, drains in found.items()}
+
+
+def _live(server: VirtualServer) -> bool:
+    return any(real.weight for real in server.real_servers.values())
 
 
 def _moves_between_directors(server: VirtualServer) -> bool:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from pointsman.vip.diff import ORDERED
-from pointsman.vip.model import Endpoint, Forwarding, Key, Protocol, Table
+from pointsman.vip.model import Endpoint, Forwarding, Key, Protocol, Table, VirtualServer
 
 _HEAD = 3
 """Lines about the table as such."""
@@ -30,28 +30,42 @@ def read() -> bytes:
         return b""
 
 
-def lists(listing: bytes, table: Table) -> bool:
-    """Tell whether a listing is of this table, as far as it tells."""
-    servers: dict[bytes, list[bytes]] = {}
-    reals: list[bytes] = []
-    for line in listing.split(b"\n")[_HEAD:-1]:
-        if line.startswith(b"  -> "):
-            reals.append(line[:-_COUNTERS])
-        else:
-            reals = servers[b" ".join(line.split(b" ", 3)[:3])] = []
-    if len(servers) != len(table):
-        return False
-    for key, server in table.items():
-        listed = servers.get(_server(key))
-        if listed is None or len(listed) != len(server.real_servers):
+class Listing:
+    """Compares listings with tables, and remembers how virtual servers are listed."""
+
+    def __init__(self) -> None:
+        self._lines: dict[Key, tuple[VirtualServer, list[bytes], frozenset[bytes]]] = {}
+
+    def lists(self, listing: bytes, table: Table) -> bool:
+        """Tell whether a listing is of this table, as far as it tells."""
+        servers: dict[bytes, list[bytes]] = {}
+        reals: list[bytes] = []
+        for line in listing.split(b"\n")[_HEAD:-1]:
+            if line.startswith(b"  -> "):
+                reals.append(line[:-_COUNTERS])
+            else:
+                reals = servers[b" ".join(line.split(b" ", 3)[:3])] = []
+        if len(servers) != len(table):
             return False
-        wanted = [_real(e, real.forwarding, real.weight) for e, real in server.real_servers.items()]
-        if server.settings.scheduler == ORDERED:
-            if listed[::-1] != wanted:  # the newest comes first
+        for key, server in table.items():
+            listed = servers.get(_server(key))
+            if listed is None or not self._equal(listed, key, server):
                 return False
-        elif set(listed) != set(wanted):
+        if len(self._lines) > 2 * len(table):
+            self._lines = {key: found for key, found in self._lines.items() if key in table}
+        return True
+
+    def _equal(self, listed: list[bytes], key: Key, server: VirtualServer) -> bool:
+        known = self._lines.get(key)
+        if known is None or known[0] is not server:
+            lines = [_real(e, r.forwarding, r.weight) for e, r in server.real_servers.items()]
+            known = self._lines[key] = (server, lines, frozenset(lines))
+        _, lines, either = known
+        if len(listed) != len(lines):
             return False
-    return True
+        if server.settings.scheduler == ORDERED:
+            return listed[::-1] == lines  # the newest comes first
+        return either.issuperset(listed)
 
 
 @lru_cache(maxsize=65_536)
@@ -62,7 +76,6 @@ def _server(key: Key) -> bytes:
     return f"{Protocol(key.protocol).name}  {_place(key.address, key.port)}".encode()
 
 
-@lru_cache(maxsize=262_144)
 def _real(endpoint: Endpoint, forwarding: int, weight: int) -> bytes:
     """Return the line of a real server up to its connections."""
     place = _place(endpoint.address, endpoint.port)

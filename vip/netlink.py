@@ -15,6 +15,7 @@ from typing import Self
 
 from pointsman.discovery.errors import Fatal, Transient
 from pointsman.vip import activity, listing, messages
+from pointsman.vip.listing import Listing
 from pointsman.vip.model import Activity, Change, Endpoint, Failure, Key, Table, VirtualServer
 
 BATCH = 160 * 1024
@@ -49,6 +50,7 @@ class Ipvs:
         """Open the socket; raises Fatal when there is no ip_vs here, or no right to it."""
         self.sent = 0
         """Messages that change something, sent so far."""
+        self._listing = Listing()
         self._count = count(1)
         self._buffer = memoryview(bytearray(_LARGEST))
         self._socket = socket.socket(
@@ -110,7 +112,7 @@ class Ipvs:
             return False
         if found != {key: server.settings for key, server in table.items()}:
             return False
-        return listing.lists(listing.read(), table)
+        return self._listing.lists(listing.read(), table)
 
     def apply(self, changes: Sequence[Change]) -> tuple[Failure, ...]:
         """Make all changes, in order; return those that the kernel refused.

@@ -57,13 +57,18 @@ class Kernels:
         return len(self._others)
 
     def sync(
-        self, targets: Mapping[Key, Target], changed: Collection[Key] | None, now: float
+        self,
+        targets: Mapping[Key, Target],
+        changed: Collection[Key],
+        now: float,
+        *,
+        whole: bool = False,
     ) -> Report:
         """Do what ``Kernel.sync`` does for each, the host's first.
 
         Raises Transient when the host's can't follow; of another that is a complaint.
         """
-        return self._each(lambda kernel: kernel.sync(targets, changed, now))
+        return self._each(lambda kernel: kernel.sync(targets, changed, now, whole=whole))
 
     def adopt(self, targets: Mapping[Key, Target], now: float) -> Report:
         """Do what ``Kernel.adopt`` does for each, as ``sync``."""

@@ -106,12 +106,11 @@ def open_kernel(config: Config, *, dry: bool = False) -> Iterator[Kernel]:
             )
             return
         found = ranges(config)
-        rules = vip.masquerade or vip.protect
         with closing(Link(vip.link, found, addresses(config))) as link:
             yield Kernel(
                 servers,
                 link,
-                Netfilter(found, masquerade=vip.masquerade, guard=vip.protect) if rules else None,
+                Netfilter(found, masquerade=vip.masquerade, guard=vip.protect),
                 Sysctl(),
                 owned,
                 wants(config),

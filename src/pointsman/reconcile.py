@@ -117,12 +117,12 @@ class Reconciler:
         wakes = [views.wanted.wake, self._guard.wake]
         await self._publish(self._standing(names))
         if self._kernel is not None:
-            changed = None if whole else frozenset(self._changed)
+            changed = frozenset(self._changed)
             with self._metrics.kernel_seconds.time():
                 if remembered:
                     report = await self._kernel.adopt(self.targets)
                 else:
-                    report = await self._kernel.sync(self.targets, changed)
+                    report = await self._kernel.sync(self.targets, changed, whole=whole)
             self._changed.clear()
             self._report(report)
             wakes.append(report.wake)

@@ -41,7 +41,7 @@ def changes(
 ) -> str:
     """Return the text of what would be changed of a kernel's virtual servers, in order."""
     targets = derive(of, rules(config, own)).wanted.targets
-    found = [str(change) for change in kernel.sync(targets, None, 0.0).changes]
+    found = [str(change) for change in kernel.sync(targets, (), 0.0).changes]
     if as_json:
         return msgspec.json.format(msgspec.json.encode({"changes": found})).decode() + "\n"
     return "".join(f"{line}\n" for line in found or ["nothing"])

@@ -37,9 +37,12 @@ class KernelWorker:
         await self._run(lambda: self._opened.__exit__(None, None, None))
         self._thread.shutdown()
 
-    async def sync(self, targets: Mapping[Key, Target], changed: Collection[Key] | None) -> Report:
+    async def sync(
+        self, targets: Mapping[Key, Target], changed: Collection[Key], *, whole: bool
+    ) -> Report:
         """See ``Kernels.sync``."""
-        return await self._run(lambda: self._all.sync(targets, changed, time.monotonic()))
+        now = time.monotonic()
+        return await self._run(lambda: self._all.sync(targets, changed, now, whole=whole))
 
     async def adopt(self, targets: Mapping[Key, Target]) -> Report:
         """See ``Kernels.adopt``."""

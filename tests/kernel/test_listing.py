@@ -9,7 +9,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from pointsman.vip.diff import diff
-from pointsman.vip.listing import lists, read
+from pointsman.vip.listing import Listing, read
 from pointsman.vip.model import (
     Endpoint,
     Forwarding,
@@ -99,5 +99,5 @@ def test_under_mh_another_order_is_another_table(kernel: Ipvs) -> None:
 
 
 def test_without_a_listing_nothing_is_known() -> None:
-    assert not lists(b"", {V4: VirtualServer()})
+    assert not Listing().lists(b"", {V4: VirtualServer()})
     assert read()

@@ -153,7 +153,7 @@ def to(address: str, port: int = 8080, forwarding: int = Forwarding.MASQUERADE) 
 
 
 def serve(kernel: Kernel, target: Target, key: Key = VIP) -> Report:
-    report = kernel.sync({key: target}, None, 0)
+    report = kernel.sync({key: target}, (), 0, whole=True)
     assert report.complaints == ()
     assert report.failures == ()
     return report
@@ -349,7 +349,7 @@ def test_without_ipset_masquerading_works_and_it_is_said_what_to_install(
     for command in ("iptables-legacy", "ip6tables-legacy"):  # and no ipset
         for ending in ("", "-save", "-restore"):
             (tmp_path / f"{command}{ending}").symlink_to(f"/usr/sbin/{command}{ending}")
-    report = net.kernel(path=str(tmp_path)).sync({VIP: to(REAL)}, None, 0)
+    report = net.kernel(path=str(tmp_path)).sync({VIP: to(REAL)}, (), 0, whole=True)
     (complaint,) = report.complaints
     assert complaint.endswith(
         "ipset: No such file or directory: install ipset, or set vip.protect = false"

@@ -70,7 +70,7 @@ def test_a_further_namespace_has_the_same_table_and_loses_it_with_itself(
     box = Box()
     assert box.kernels.follow({namespace}) == ()
     assert box.opened_in == [namespace.inode]
-    box.kernels.sync(TARGETS, None, 0)
+    box.kernels.sync(TARGETS, (), 0, whole=True)
     assert box.host.table() == box.others["one"].table() == {KEY: SERVER}
     assert box.kernels.namespaces == 1
     assert box.kernels.follow(()) == ()
@@ -81,7 +81,7 @@ def test_a_further_namespace_has_the_same_table_and_loses_it_with_itself(
 
 def test_one_that_comes_late_is_brought_to_all_of_it(namespace: Namespace) -> None:
     box = Box()
-    box.kernels.sync(TARGETS, None, 0)
+    box.kernels.sync(TARGETS, (), 0, whole=True)
     box.kernels.follow({namespace})
     report = box.kernels.sync(TARGETS, (), 0)
     assert box.others["one"].table() == {KEY: SERVER}
@@ -95,7 +95,7 @@ def test_one_that_cannot_be_had_is_a_complaint_and_the_others_follow(namespace: 
     first, second = sorted(box.kernels.follow({namespace, gone, bad}))
     assert first == "network namespace bad: no ip_vs there"
     assert second.startswith("network namespace gone: ")
-    box.kernels.sync(TARGETS, None, 0)
+    box.kernels.sync(TARGETS, (), 0, whole=True)
     assert box.others["one"].table() == {KEY: SERVER}
 
 
@@ -104,7 +104,7 @@ def test_one_that_vanished_unseen_is_a_complaint(namespace: Namespace) -> None:
     box.kernels.follow({namespace})
     (found,) = box.kernels._others.items()
     box.kernels._others = {Namespace("one", "/proc/0/ns/net"): found[1]}
-    report = box.kernels.sync(TARGETS, None, 0)
+    report = box.kernels.sync(TARGETS, (), 0, whole=True)
     assert report.complaints[0].startswith("network namespace one: ")
     assert box.host.table() == {KEY: SERVER}
 

@@ -21,10 +21,16 @@ class Written(Kernels):
         self.threads = [threading.get_ident()]
 
     def sync(
-        self, targets: Mapping[Key, Target], changed: Collection[Key] | None, now: float
+        self,
+        targets: Mapping[Key, Target],
+        changed: Collection[Key],
+        now: float,
+        *,
+        whole: bool = False,
     ) -> Report:
         self.threads.append(threading.get_ident())
         assert now > 0
+        assert whole
         return Report(surroundings=len(targets))
 
     def follow(self, namespaces: Collection[Namespace]) -> tuple[str, ...]:
@@ -50,7 +56,7 @@ def test_all_is_done_in_one_thread_that_is_not_the_loops() -> None:
     async def test() -> None:
         worker = KernelWorker(opened)
         await worker.open()
-        assert await worker.sync({}, None) == Report()
+        assert await worker.sync({}, (), whole=True) == Report()
         assert await worker.follow(()) == ("none",)
         assert await worker.look() == Look()
         await worker.close()

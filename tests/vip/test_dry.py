@@ -25,7 +25,7 @@ def test_a_dry_run_tells_what_it_would_change_and_changes_nothing(tmp_path: Path
         DryOwned(Memory(frozenset({OLD}))),
         wants,
     )
-    report = kernel.sync({NEW: Target(SERVER)}, None, 0)
+    report = kernel.sync({NEW: Target(SERVER)}, (), 0, whole=True)
     assert [str(change) for change in report.changes] == [
         "add tcp 10.1.1.2:80 wlc",
         "add tcp 10.1.1.2:80 -> 10.0.0.1:80 weight 1",

@@ -153,7 +153,7 @@ def box(tmp_path: Path) -> Box:
 
 def test_a_vip_is_reachable_once_it_is_whole_and_resets_once_it_is_not(box: Box) -> None:
     kernel = box.kernel()
-    kernel.sync({}, None, 0)
+    kernel.sync({}, (), 0, whole=True)
     box.said.clear()
     kernel.sync({NAMED: TARGET, ADDRESS: TARGET}, {NAMED, ADDRESS}, 0)
     assert box.said == ["admit", "servers", "routes 10.1.1.1"]
@@ -165,7 +165,7 @@ def test_a_vip_is_reachable_once_it_is_whole_and_resets_once_it_is_not(box: Box)
 def test_a_change_costs_what_it_changes(box: Box) -> None:
     kernel = box.kernel()
     targets = {NAMED: TARGET, OTHER: TARGET}
-    kernel.sync(targets, None, 0)
+    kernel.sync(targets, (), 0, whole=True)
     sent, read = box.servers.sent, box.servers.read
     assert kernel.sync(targets, (), 0).changes == ()
     weight = Target(VirtualServer(Settings(), {ONE: RealServer(5)}))
@@ -174,34 +174,34 @@ def test_a_change_costs_what_it_changes(box: Box) -> None:
 
 
 def test_a_second_pass_sends_nothing(box: Box) -> None:
-    box.kernel().sync({NAMED: TARGET}, None, 0)
-    report = box.kernel().sync({NAMED: TARGET}, None, 0)
+    box.kernel().sync({NAMED: TARGET}, (), 0, whole=True)
+    report = box.kernel().sync({NAMED: TARGET}, (), 0, whole=True)
     assert (report.changes, report.repaired, report.surroundings) == ((), 0, 0)
 
 
 def test_what_somebody_else_changed_is_repaired_and_counted(box: Box) -> None:
     kernel = box.kernel()
-    kernel.sync({NAMED: TARGET, OTHER: TARGET}, None, 0)
+    kernel.sync({NAMED: TARGET, OTHER: TARGET}, (), 0, whole=True)
     box.servers.apply([DeleteServer(NAMED)])
     box.values.values.clear()
-    report = kernel.sync({NAMED: TARGET, OTHER: TARGET}, None, 0)
+    report = kernel.sync({NAMED: TARGET, OTHER: TARGET}, (), 0, whole=True)
     assert box.servers.table() == {NAMED: SERVER, OTHER: SERVER}
     assert report.repaired == 1 + len(SYSCTLS)
-    assert kernel.sync({NAMED: TARGET, OTHER: TARGET}, None, 0).repaired == 0
+    assert kernel.sync({NAMED: TARGET, OTHER: TARGET}, (), 0, whole=True).repaired == 0
 
 
 def test_most_checks_only_look_and_some_read(box: Box) -> None:
     kernel = box.kernel()
-    kernel.sync({NAMED: TARGET}, None, 0)
+    kernel.sync({NAMED: TARGET}, (), 0, whole=True)
     read = box.servers.read
     for _ in range(2 * READ):
-        assert kernel.sync({NAMED: TARGET}, None, 0).changes == ()
+        assert kernel.sync({NAMED: TARGET}, (), 0, whole=True).changes == ()
     assert box.servers.read == read + 2
 
 
 def test_what_is_refused_is_read_and_tried_again(box: Box) -> None:
     kernel = box.kernel()
-    kernel.sync({}, None, 0)
+    kernel.sync({}, (), 0, whole=True)
     box.servers.refused = {NAMED}
     report = kernel.sync({NAMED: TARGET, OTHER: TARGET}, {NAMED, OTHER}, 100)
     assert len(report.failures) == 2
@@ -214,33 +214,33 @@ def test_what_is_refused_is_read_and_tried_again(box: Box) -> None:
 def test_a_foreign_virtual_server_stays_even_on_an_address_of_ours(tmp_path: Path) -> None:
     box = Box(tmp_path, {FOREIGN: SERVER})
     kernel = box.kernel()
-    kernel.sync({ADDRESS: TARGET}, None, 0)
+    kernel.sync({ADDRESS: TARGET}, (), 0, whole=True)
     kernel.sync({}, {ADDRESS}, 0)
-    kernel.sync({}, None, 0)
+    kernel.sync({}, (), 0, whole=True)
     assert box.servers.table() == {FOREIGN: SERVER}
 
 
 def test_what_is_in_our_ranges_is_ours(tmp_path: Path) -> None:
     box = Box(tmp_path, {NAMED: SERVER})
-    box.kernel().sync({}, None, 0)
+    box.kernel().sync({}, (), 0, whole=True)
     assert box.servers.table() == {}
 
 
 def test_an_address_vip_whose_label_went_while_we_were_away_is_deleted(box: Box) -> None:
-    box.kernel().sync({ADDRESS: TARGET}, None, 0)
-    box.kernel().sync({}, None, 0)  # a restart
+    box.kernel().sync({ADDRESS: TARGET}, (), 0, whole=True)
+    box.kernel().sync({}, (), 0, whole=True)  # a restart
     assert box.servers.table() == {}
     assert box.memory.keys == frozenset()
 
 
 def test_a_range_that_was_changed_is_cleared_once(tmp_path: Path) -> None:
     box = Box(tmp_path)
-    box.kernel().sync({NAMED: TARGET}, None, 0)
+    box.kernel().sync({NAMED: TARGET}, (), 0, whole=True)
     other = Range("12.0.0.0", "12.0.0.255")
-    box.kernel(other).sync({}, None, 0)
+    box.kernel(other).sync({}, (), 0, whole=True)
     assert box.servers.table() == {}
     again = Box(tmp_path, {NAMED: SERVER})
-    again.kernel(other).sync({}, None, 0)
+    again.kernel(other).sync({}, (), 0, whole=True)
     assert again.servers.table() == {NAMED: SERVER}
 
 
@@ -248,7 +248,7 @@ def test_without_a_place_to_remember_nothing_is_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     box = Box(tmp_path / "file")
     with pytest.raises(Transient):
-        box.kernel().sync({ADDRESS: TARGET}, None, 0)
+        box.kernel().sync({ADDRESS: TARGET}, (), 0, whole=True)
     assert box.servers.table() == {}
 
 
@@ -256,8 +256,8 @@ def test_settings_are_set_once_and_set_back_by_flush(tmp_path: Path) -> None:
     box = Box(tmp_path, {FOREIGN: SERVER})
     before = box.servers.timeouts()
     kernel = box.kernel(timeouts=(0, 0, 77))
-    assert kernel.sync({NAMED: TARGET, ADDRESS: TARGET}, None, 0).surroundings == 4
-    assert kernel.sync({NAMED: TARGET, ADDRESS: TARGET}, None, 0).surroundings == 0
+    assert kernel.sync({NAMED: TARGET, ADDRESS: TARGET}, (), 0, whole=True).surroundings == 4
+    assert kernel.sync({NAMED: TARGET, ADDRESS: TARGET}, (), 0, whole=True).surroundings == 0
     assert box.servers.timeouts() == (*before[:2], 77)
     report = box.kernel().flush()
     assert len(report.changes) == 2
@@ -271,14 +271,26 @@ def test_settings_are_set_once_and_set_back_by_flush(tmp_path: Path) -> None:
 def test_vips_work_without_rules_that_cannot_be_had(box: Box) -> None:
     box.rules.missing = "install ipset"
     kernel = box.kernel()
-    report = kernel.sync({NAMED: TARGET}, None, 0)
+    report = kernel.sync({NAMED: TARGET}, (), 0, whole=True)
     assert report.complaints == ("install ipset", "install ipset")
     assert box.servers.table() == {NAMED: SERVER}
 
 
+def test_nothing_is_let_in_where_nobody_serves(box: Box) -> None:
+    kernel = box.kernel()
+    nobody = Target(VirtualServer(Settings(), {ONE: RealServer(0)}), {ONE: 30.0})
+    kernel.sync({NAMED: TARGET, OTHER: nobody}, (), 0, whole=True)
+    assert box.rules.there == {NAMED}
+    kernel.sync({NAMED: nobody, OTHER: nobody}, {NAMED}, 1, whole=True)
+    assert box.rules.there == {NAMED}  # while it drains
+    kernel.sync({NAMED: nobody, OTHER: nobody}, (), 31)
+    assert box.rules.there == set()
+    assert kernel.sync({NAMED: nobody, OTHER: nobody}, (), 32, whole=True).repaired == 0
+
+
 def test_a_drain_goes_on_and_ends_by_itself(box: Box) -> None:
     kernel = box.kernel()
-    kernel.sync({NAMED: TARGET}, None, 0)
+    kernel.sync({NAMED: TARGET}, (), 0, whole=True)
     box.servers.active[NAMED, ONE] = 3
     report = kernel.sync({NAMED: DRAINING}, {NAMED}, 100)
     assert (report.draining, report.wake) == (1, 101)
@@ -293,14 +305,14 @@ def test_a_drain_goes_on_and_ends_by_itself(box: Box) -> None:
 
 def test_a_drain_survives_a_restart_with_its_deadline(box: Box) -> None:
     kernel = box.kernel()
-    kernel.sync({NAMED: TARGET}, None, 0)
+    kernel.sync({NAMED: TARGET}, (), 0, whole=True)
     box.servers.active[NAMED, ONE] = 3
     kernel.sync({NAMED: DRAINING}, {NAMED}, 100)
     assert box.memory.drains == {Standing(NAMED, ONE, 130)}
     kernel = box.kernel()
-    assert kernel.sync({NAMED: DRAINING}, None, 129).draining == 1
+    assert kernel.sync({NAMED: DRAINING}, (), 129, whole=True).draining == 1
     kernel = box.kernel()
-    assert kernel.sync({NAMED: DRAINING}, None, 130).draining == 0
+    assert kernel.sync({NAMED: DRAINING}, (), 130, whole=True).draining == 0
     assert box.servers.table() == {NAMED: DRAINED}
     assert box.memory.drains == frozenset()
 
@@ -309,7 +321,7 @@ def test_an_old_view_adds_what_is_missing_and_touches_nothing_else(tmp_path: Pat
     # The kernel was told more than what was saved before the end: it stays right meanwhile.
     newer = VirtualServer(Settings(), {TWO: RealServer()})
     box = Box(tmp_path, {NAMED: newer, FOREIGN: SERVER})
-    box.kernel().sync({NAMED: Target(newer), ADDRESS: TARGET}, None, 0)
+    box.kernel().sync({NAMED: Target(newer), ADDRESS: TARGET}, (), 0, whole=True)
     box.said.clear()
     kernel = box.kernel()
     report = kernel.adopt({NAMED: TARGET, OTHER: TARGET}, 0)
@@ -328,8 +340,8 @@ def test_an_old_view_adds_what_is_missing_and_touches_nothing_else(tmp_path: Pat
 def test_after_a_reboot_the_clock_is_another_and_drains_begin_anew(tmp_path: Path) -> None:
     box = Box(tmp_path, {NAMED: DRAINING.server})
     box.servers.active[NAMED, ONE] = 3
-    box.kernel().sync({NAMED: DRAINING}, None, 5000)
-    assert box.kernel(boot="b2").sync({NAMED: DRAINING}, None, 10).draining == 1
+    box.kernel().sync({NAMED: DRAINING}, (), 5000, whole=True)
+    assert box.kernel(boot="b2").sync({NAMED: DRAINING}, (), 10, whole=True).draining == 1
     assert box.memory.drains == {Standing(NAMED, ONE, 40)}
 
 
@@ -338,7 +350,7 @@ def test_a_new_order_under_mh_breaks_no_connection(box: Box) -> None:
         return Target(VirtualServer(Settings("mh"), dict.fromkeys(endpoints, RealServer())))
 
     kernel = box.kernel()
-    kernel.sync({NAMED: mh(TWO)}, None, 0)
+    kernel.sync({NAMED: mh(TWO)}, (), 0, whole=True)
     box.said.clear()
     kernel.sync({NAMED: mh(ONE, TWO)}, {NAMED}, 0)
     assert box.said == ["expire_nodest_conn=0", "servers", "expire_nodest_conn=1"]
@@ -348,7 +360,7 @@ def test_a_new_order_under_mh_breaks_no_connection(box: Box) -> None:
 def test_directors_that_choose_alike_take_over_each_others_connections(box: Box) -> None:
     direct = RealServer(forwarding=Forwarding.DIRECT)
     kernel = box.kernel()
-    kernel.sync({}, None, 0)
+    kernel.sync({}, (), 0, whole=True)
     kernel.sync({NAMED: Target(VirtualServer(Settings("mh"), {ONE: RealServer()}))}, {NAMED}, 0)
     assert "net.ipv4.vs.sloppy_tcp" not in box.values.values
     kernel.sync({NAMED: Target(VirtualServer(Settings("mh"), {ONE: direct}))}, {NAMED}, 0)
@@ -361,7 +373,7 @@ def test_ipv6_packets_are_forwarded_once_there_is_an_ipv6_vip(box: Box) -> None:
     six = Key(Protocol.TCP, "fd01:c::1", 80)
     server = VirtualServer(Settings(), {Endpoint("fd00::1", 80): RealServer()})
     kernel = box.kernel()
-    kernel.sync({NAMED: TARGET}, None, 0)
+    kernel.sync({NAMED: TARGET}, (), 0, whole=True)
     assert "net.ipv6.conf.all.forwarding" not in box.values.values
     kernel.sync({NAMED: TARGET, six: Target(server)}, {six}, 0)
     assert box.values.values["net.ipv6.conf.all.forwarding"] == "1"
@@ -371,7 +383,7 @@ def test_what_there_is_of_ours_is_told(tmp_path: Path) -> None:
     box = Box(tmp_path, {FOREIGN: SERVER})
     kernel = box.kernel()
     box.servers.active[NAMED, ONE] = 3
-    kernel.sync({NAMED: TARGET}, None, 0)
+    kernel.sync({NAMED: TARGET}, (), 0, whole=True)
     kernel.sync({NAMED: DRAINING}, {NAMED}, 100)
     look = kernel.look()
     assert look.table == {NAMED: DRAINING.server}
@@ -397,7 +409,7 @@ def test_change_by_change_it_comes_to_what_a_whole_pass_does(
 ) -> None:
     box = Box(tmp_path_factory.mktemp("kernel"), {FOREIGN: SERVER})
     kernel, before = box.kernel(), dict[Key, Target]()
-    kernel.sync({}, None, 0)
+    kernel.sync({}, (), 0, whole=True)
     for after, restart in steps:
         if restart:
             kernel = box.kernel()
@@ -408,4 +420,4 @@ def test_change_by_change_it_comes_to_what_a_whole_pass_does(
         assert box.memory.keys == {key for key in after if key == ADDRESS}
         assert box.rules.there == set(after)
         before = after
-    assert kernel.sync(before, None, 0).changes == ()
+    assert kernel.sync(before, (), 0, whole=True).changes == ()
