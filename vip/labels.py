@@ -4,6 +4,7 @@
 oldest form stands on the task, as ``VIP_PORT0``, and names its protocol: ``tcp://web:80``.
 """
 
+import ipaddress
 from collections.abc import Container
 
 import msgspec
@@ -40,10 +41,18 @@ def parse(value: str) -> Label:
         raise ValueError(f"{value!r}: {number!r} is not a port (1 to 65535)")
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     address = text.ip(bare)
+    if address and not usable(address):
+        raise ValueError(f"{value!r}: {address} can't be the address of a VIP")
     name = "" if address else mangle.fragment(host)
     if not address and not name:
         raise ValueError(f"{value!r}: nothing of {host!r} can stand in a DNS name")
     return Label(name, address, int(number))
+
+
+def usable(address: str) -> bool:
+    """Tell whether a VIP may have an address: one that leads from one host to another."""
+    ip = ipaddress.ip_address(address)
+    return not (ip.is_loopback or ip.is_multicast or ip.is_unspecified or ip.is_link_local)
 
 
 def parse_with_protocol(value: str) -> tuple[str, Label]:

@@ -21,6 +21,10 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
+_DIVIDED = "its tasks say different things of how it is balanced; what most say counts"
+_TAKEN = "its address is that of a host"
+
+
 class Move(msgspec.Struct, frozen=True, gc=False):
     """An address that a name had, and keeps beside its new one for a while."""
 
@@ -48,6 +52,8 @@ class Wanted(msgspec.Struct, frozen=True):
     """VIPs whose tasks disagree about how they are balanced."""
     moves: tuple[Move, ...] = ()
     place: Place = Place()
+    reserved: frozenset[str] = frozenset()
+    """Addresses of hosts, which no VIP may have: who took one would cut the host off."""
 
     @property
     def table(self) -> Table:
@@ -76,8 +82,13 @@ class Wanted(msgspec.Struct, frozen=True):
             for one in self.assigned.values()
             for name in one.missing
         )
-        why = "its tasks say different things of how it is balanced; what most say counts"
-        return tuple(sorted([*full, *(Note(f"VIP {vip}", why) for vip in self.divided)]))
+        divided = (Note(f"VIP {vip}", _DIVIDED) for vip in self.divided)
+        taken = (
+            Note(f"VIP {vip}", _TAKEN)
+            for vip in (self.members if self.reserved else ())
+            if vip.address in self.reserved
+        )
+        return tuple(sorted([*full, *divided, *taken]))
 
 
 def begin(ranges: Iterable[Range]) -> Wanted:
@@ -92,8 +103,11 @@ def update(
     place: Place,
     now: float,
     hold: float,
+    reserved: frozenset[str] = frozenset(),
 ) -> Wanted:
     """Return what is wanted once these are gone and those have come.
+
+    ``reserved`` are the addresses of hosts.
 
     ``hold`` is for how many seconds a name keeps an address that another name takes over from it;
     until then that one waits. ``now`` is of the clock that ``Wanted.wake`` is told by.
@@ -107,8 +121,11 @@ def update(
     affected = touched | {vip for name in names for vip in named.get(name, ())}
     if place != before.place:
         affected.update(members)
+    if reserved != before.reserved:
+        other = reserved ^ before.reserved
+        affected.update(vip for vip in members if vip.address in other)
     taken = {move.address: move.name for move in moves}
-    places = _Places(assigned, moves, taken)
+    places = _Places(assigned, moves, taken, reserved)
     keys, owners, divided = before.keys.mutate(), before.owners.mutate(), before.divided.mutate()
     changed: set[Key] = set()
     for vip in affected:
@@ -123,7 +140,7 @@ def update(
         _put(divided, vip, len({one.policy for one in members.get(vip, ())}) > 1)
     after = Wanted(
         members=members, keys=keys.finish(), owners=owners.finish(), named=named,
-        assigned=assigned, divided=divided.finish(), moves=moves, place=place,
+        assigned=assigned, divided=divided.finish(), moves=moves, place=place, reserved=reserved,
     )  # fmt: skip
     targets = before.targets.mutate()
     for key in changed:
@@ -149,9 +166,14 @@ class _Places:
     """Where VIPs are: their names' addresses, but for those that another name still has."""
 
     def __init__(
-        self, assigned: Mapping[int, Assigned], moves: Iterable[Move], taken: Mapping[str, str]
+        self,
+        assigned: Mapping[int, Assigned],
+        moves: Iterable[Move],
+        taken: Mapping[str, str],
+        reserved: frozenset[str],
     ) -> None:
         self._assigned = assigned
+        self._reserved = reserved
         self._old = defaultdict(list)
         for move in moves:
             self._old[move.name].append(move.address)
@@ -161,7 +183,8 @@ class _Places:
         """Yield the virtual servers of a VIP."""
         for family in {one.family for one in members}:
             if vip.address:
-                yield Key(vip.protocol, vip.address, vip.port)
+                if vip.address not in self._reserved:
+                    yield Key(vip.protocol, vip.address, vip.port)
                 continue
             for address in (self._address(vip.name, family), *self._old.get(vip.name, ())):
                 if address and (":" in address) == (family == 6):

@@ -138,13 +138,14 @@ def derive(
     for key in tasks:
         _set(unplaced, key, None, key in derived and not derived[key].placed)
     balanced = before.wanted if before is not NOTHING else vips.begin(rules.vips.ranges)
-    place = balanced.place
-    if change.agents or before is NOTHING:
+    place, reserved = balanced.place, balanced.reserved
+    if change.agents or change.rest or before is NOTHING:
         place = _place(cluster, rules.vips)
+        reserved = _hosts(cluster) | rules.vips.own
     return Views(
         cluster=cluster,
         derived=derived.finish(),
-        wanted=vips.update(balanced, left, come, place, now, rules.vips.hold),
+        wanted=vips.update(balanced, left, come, place, now, rules.vips.hold, reserved),
         removed=tuple(removed),
         added=tuple(added),
         noted=noted.finish(),
@@ -206,6 +207,13 @@ def _place(cluster: Cluster, rules: VipRules) -> Place:
     agent = next(own, None)
     region, zone = (agent.region, agent.zone) if agent else ("", "")
     return Place(rules.own, rules.region or region, rules.zone or zone)
+
+
+def _hosts(cluster: Cluster) -> frozenset[str]:
+    """Return the addresses of the hosts that are known."""
+    leader = [cluster.leader.address] if cluster.leader else []
+    masters = (master.address for master in cluster.masters)
+    return frozenset((*leader, *masters, *(agent.address for agent in cluster.agents.values())))
 
 
 def _where(cluster: Cluster, agent: str) -> tuple[str, str, str] | None:

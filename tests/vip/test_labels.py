@@ -57,3 +57,9 @@ def test_no_text_ends_in_another_error(value: str) -> None:
 )
 def test_an_option_is_named_behind_the_key_of_its_vip(key: str, expected: str | None) -> None:
     assert option(key, {"VIP_0"}) == expected
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0", "224.0.0.1", "169.254.1.1", "fe80::1"])
+def test_an_address_that_leads_nowhere_is_none_for_a_vip(address: str) -> None:
+    with pytest.raises(ValueError, match="can't be the address of a VIP"):
+        parse(f"{address}:80")

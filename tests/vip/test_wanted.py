@@ -148,6 +148,19 @@ def test_a_name_that_ends_while_it_gives_way_makes_room_at_once() -> None:
     assert after.table == derive(new, ranges=(TWO,)).table
 
 
+def test_a_label_cannot_take_a_hosts_address_from_it() -> None:
+    # Every node would keep what is for that host to itself.
+    one = web(vip="10.0.0.12:80")
+    found = update(begin((V4,)), (), put(one), NOWHERE, 0, 0, frozenset({"10.0.0.12"}))
+    assert not found.targets
+    assert [str(n) for n in found.notes] == ["VIP 10.0.0.12:80: its address is that of a host"]
+    gone = update(found, (), (), NOWHERE, 0, 0, frozenset())
+    assert len(gone.targets) == 1
+    again = update(gone, (), (), NOWHERE, 0, 0, frozenset({"10.0.0.12"}))
+    assert not again.targets
+    assert len(again.changed) == 1
+
+
 def test_another_place_elects_anew() -> None:
     listed = port(31000, VIP_0="/web:80", VIP_0_LOCALITY="host")
     both = [task(f"web.{a.id}", a, discovery=discovery("web", listed)) for a in (A1, A2)]
