@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pointsman.vip.model import Change, Failure
 from pointsman.vip.owned import Memory
 from pointsman.vip.parts import Servers, Settings
+from pointsman.vip.sync import Daemon
 
 
 class DryServers:
@@ -17,6 +18,7 @@ class DryServers:
         self.activity = servers.activity
         self.traffic = servers.traffic
         self.timeouts = servers.timeouts
+        self.daemons = servers.daemons
 
     def apply(self, changes: Sequence[Change]) -> tuple[Failure, ...]:
         """Change nothing, and refuse nothing."""
@@ -25,6 +27,12 @@ class DryServers:
 
     def set_timeouts(self, tcp: int = 0, tcp_fin: int = 0, udp: int = 0) -> None:
         """Change nothing."""
+
+    def start(self, daemon: Daemon) -> None:
+        """Start nothing."""
+
+    def stop(self, daemon: Daemon) -> None:
+        """Stop nothing."""
 
 
 class DryRoutes:

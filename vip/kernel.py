@@ -133,6 +133,9 @@ class Kernel:
         if memory.timeouts is not None:
             self._servers.set_timeouts(*memory.timeouts)
             restored += 1
+        for daemon in sorted(memory.daemons & self._servers.daemons()):
+            self._servers.stop(daemon)
+            restored += 1
         self._actual = None
         if not failures:
             self._owned.keep(Memory())
@@ -158,7 +161,7 @@ class Kernel:
             self._outside = frozenset(key for key in there if not self._inside.covers(key))
         complaints = []
         surroundings = 0
-        works = [lambda: self._set(self._wants.sysctls), self._time]
+        works = [lambda: self._set(self._wants.sysctls), self._time, self._synchronise]
         if rules := self._rules:
             served = {key for key in there if key in actual or _live(targets[key].server)}
             works.append(lambda: rules.ensure(served))
@@ -315,6 +318,21 @@ class Kernel:
         memory = self._owned.memory
         self._owned.keep(msgspec.structs.replace(memory, timeouts=memory.timeouts or found))
         return 1
+
+    def _synchronise(self) -> int:
+        """Start and stop the daemons that synchronise connections; those of others stay."""
+        memory, wanted = self._owned.memory, self._wants.daemons
+        if not wanted and not memory.daemons:
+            return 0
+        there = self._servers.daemons()
+        old, new = memory.daemons & there - wanted, wanted - there
+        for daemon in sorted(old):
+            self._servers.stop(daemon)
+        for daemon in sorted(new):
+            self._servers.start(daemon)
+        ours = memory.daemons & wanted | new
+        self._owned.keep(msgspec.structs.replace(memory, daemons=ours))
+        return len(old) + len(new)
 
     def _own(self, come: Collection[Key]) -> None:
         """Call these ours from now on, and what is in our ranges."""

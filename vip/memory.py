@@ -3,6 +3,7 @@
 import errno
 from collections.abc import Iterable, Sequence
 
+from pointsman.discovery.errors import Transient
 from pointsman.vip.model import (
     Activity,
     AddReal,
@@ -18,6 +19,7 @@ from pointsman.vip.model import (
     Table,
     VirtualServer,
 )
+from pointsman.vip.sync import Daemon
 
 
 class MemoryIpvs:
@@ -30,6 +32,7 @@ class MemoryIpvs:
         """Connections that tests say are there."""
         self._table: dict[Key, VirtualServer] = dict(table or {})
         self._timeouts = (900, 120, 300)
+        self._daemons: set[Daemon] = set()
 
     def table(self) -> Table:
         """Return what is there now."""
@@ -62,6 +65,20 @@ class MemoryIpvs:
         """Set idle timeouts in seconds; 0 leaves one as it is."""
         before = self._timeouts
         self._timeouts = (tcp or before[0], tcp_fin or before[1], udp or before[2])
+
+    def daemons(self) -> frozenset[Daemon]:
+        """Return the daemons that synchronise connections."""
+        return frozenset(self._daemons)
+
+    def start(self, daemon: Daemon) -> None:
+        """Start one; raises Transient when there is one of its kind."""
+        if any(one.state == daemon.state for one in self._daemons):
+            raise Transient(f"{daemon}: there is one already")
+        self._daemons.add(daemon)
+
+    def stop(self, daemon: Daemon) -> None:
+        """Stop one."""
+        self._daemons.remove(daemon)
 
     def apply(self, changes: Sequence[Change]) -> tuple[Failure, ...]:
         """Make all changes, in order; return those that are refused."""

@@ -14,9 +14,10 @@ from types import TracebackType
 from typing import Self
 
 from pointsman.discovery.errors import Fatal, Transient
-from pointsman.vip import activity, listing, messages
+from pointsman.vip import activity, listing, messages, sync
 from pointsman.vip.listing import Listing
 from pointsman.vip.model import Activity, Change, Endpoint, Failure, Key, Table, VirtualServer
+from pointsman.vip.sync import Daemon
 
 BATCH = 160 * 1024
 """Octets sent at once: below what a socket's default send buffer (208 KiB) takes."""
@@ -182,6 +183,18 @@ class Ipvs:
     def set_timeouts(self, tcp: int = 0, tcp_fin: int = 0, udp: int = 0) -> None:
         """Set idle timeouts in seconds; 0 leaves one as it is."""
         self._command(messages.SET_CONFIG, messages.timeouts(tcp, tcp_fin, udp))
+
+    def daemons(self) -> frozenset[Daemon]:
+        """Return the daemons that synchronise connections."""
+        return frozenset(map(sync.read, self._dump(sync.GET_DAEMON)))
+
+    def start(self, daemon: Daemon) -> None:
+        """Start one; raises Transient when there is one of its kind, or no such interface."""
+        self._command(sync.NEW_DAEMON, sync.named(daemon))
+
+    def stop(self, daemon: Daemon) -> None:
+        """Stop one."""
+        self._command(sync.DEL_DAEMON, sync.named(daemon))
 
     def _sequence(self) -> int:
         """Return a number that no waiting message has."""

@@ -7,6 +7,7 @@ import msgspec
 from pointsman.discovery import files
 from pointsman.vip.addresses import Range
 from pointsman.vip.model import Endpoint, Key
+from pointsman.vip.sync import Daemon
 
 
 class Standing(msgspec.Struct, frozen=True, gc=False, order=True):
@@ -29,6 +30,8 @@ class Memory(msgspec.Struct, frozen=True):
     """Kernel settings as they were before they were changed, to be set back."""
     timeouts: tuple[int, int, int] | None = None
     """The same of the kernel's timeouts; None when they were not changed."""
+    daemons: frozenset[Daemon] = frozenset()
+    """Those that were started to synchronise connections."""
     drains: frozenset[Standing] = frozenset()
     boot: str = ""
     """Of which boot the clock is that ``drains`` are told by."""

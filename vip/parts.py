@@ -8,6 +8,7 @@ import msgspec
 from pointsman.vip.addresses import Range
 from pointsman.vip.model import Activity, Change, Endpoint, Failure, Key, Table
 from pointsman.vip.owned import Memory
+from pointsman.vip.sync import Daemon
 
 
 class Servers(Protocol):
@@ -39,6 +40,18 @@ class Servers(Protocol):
 
     def set_timeouts(self, tcp: int = 0, tcp_fin: int = 0, udp: int = 0) -> None:
         """Set idle timeouts in seconds; 0 leaves one as it is."""
+        ...
+
+    def daemons(self) -> frozenset[Daemon]:
+        """Return the daemons that synchronise connections."""
+        ...
+
+    def start(self, daemon: Daemon) -> None:
+        """Start one; raises Transient when that can't be done."""
+        ...
+
+    def stop(self, daemon: Daemon) -> None:
+        """Stop one."""
         ...
 
 
@@ -101,6 +114,8 @@ class Wants(msgspec.Struct, frozen=True):
     """Seconds for TCP, TCP after FIN, and UDP; 0 leaves one as it is."""
     boot: str = ""
     """Which boot this is."""
+    daemons: frozenset[Daemon] = frozenset()
+    """Those that are to synchronise connections."""
 
 
 class Report(msgspec.Struct, frozen=True):

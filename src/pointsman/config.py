@@ -20,6 +20,7 @@ from pointsman.dns.limit import Networks, RateLimit
 from pointsman.dns.transfer import Transfer
 from pointsman.vip import policy
 from pointsman.vip.addresses import parse_range
+from pointsman.vip.sync import Sync
 
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
 Timeout = Annotated[int, msgspec.Meta(ge=0, le=31 * 86_400)]
@@ -189,6 +190,8 @@ class VipConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The same for UDP (300)."""
     check_interval: Seconds = 30.0
     """Seconds after which the kernel is read whole and compared with what it should have."""
+    sync: Sync = Sync()
+    """Synchronisation of connections with other directors."""
     namespaces: tuple[str, ...] = ()
     """Paths of further network namespaces that have the same virtual servers."""
     namespace_folder: str = "/var/run/dcos/cni/l4lb"

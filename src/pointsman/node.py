@@ -12,6 +12,7 @@ from pointsman.dns import interfaces
 from pointsman.dns.endpoints import ANY, local, parse
 from pointsman.kernels import Kernels
 from pointsman.rules import ranges
+from pointsman.vip import sync
 from pointsman.vip.dry import DryOwned, DryRoutes, DryServers, DrySettings
 from pointsman.vip.kernel import Kernel
 from pointsman.vip.link import Link
@@ -151,7 +152,7 @@ def _open_inside(config: Config, namespace: Namespace) -> Iterator[Kernel]:
             None,
             Sysctl(),
             Owned(_memory(config, namespace)),
-            wants(config, forwarding=False),
+            wants(config, host=False),
         )
 
 
@@ -161,14 +162,15 @@ def _memory(config: Config, namespace: Namespace) -> Path:
     return Path(config.state_dir) / "namespaces" / f"{name}.json"
 
 
-def wants(config: Config, *, forwarding: bool = True) -> Wants:
-    """Return what a kernel is to have besides virtual servers."""
+def wants(config: Config, *, host: bool = True) -> Wants:
+    """Return what a kernel is to have besides virtual servers: this host's, or another's."""
     vip = config.vip
-    forwarding = forwarding and vip.masquerade
+    forwarding = host and vip.masquerade
     return Wants(
         ranges(config),
         settings(masquerade=forwarding),
         forwarding,
         (vip.tcp_timeout, vip.tcp_fin_timeout, vip.udp_timeout),
         BOOT.read_text().strip(),
+        sync.wanted(vip.sync) if host else frozenset(),
     )

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.discovery.errors import Transient
+from pointsman.vip import sync
 from pointsman.vip.addresses import Range
 from pointsman.vip.elect import Target
 from pointsman.vip.kernel import READ, RETRY, Kernel
@@ -28,6 +29,7 @@ from pointsman.vip.model import (
 )
 from pointsman.vip.owned import Memory, Owned, Standing
 from pointsman.vip.parts import Wants
+from pointsman.vip.sync import Daemon, Sync
 
 NAMED, OTHER = Key(Protocol.TCP, "11.0.0.1", 80), Key(Protocol.TCP, "11.0.0.2", 80)
 ADDRESS = Key(Protocol.TCP, "10.1.1.1", 80)
@@ -135,10 +137,14 @@ class Box:
         self.values = Values(self.said)
 
     def kernel(
-        self, *ranges: Range, boot: str = "b1", timeouts: tuple[int, int, int] = (0, 0, 0)
+        self,
+        *ranges: Range,
+        boot: str = "b1",
+        timeouts: tuple[int, int, int] = (0, 0, 0),
+        daemons: frozenset[Daemon] = frozenset(),
     ) -> Kernel:
         owned = Owned(self.folder / "owned.json")
-        wants = Wants(ranges or (RANGE,), SYSCTLS, True, timeouts, boot)
+        wants = Wants(ranges or (RANGE,), SYSCTLS, True, timeouts, boot, daemons)
         return Kernel(self.servers, self.routes, self.rules, self.values, owned, wants)
 
     @property
@@ -367,6 +373,27 @@ def test_directors_that_choose_alike_take_over_each_others_connections(box: Box)
     assert box.values.values["net.ipv4.vs.sloppy_tcp"] == "1"
     kernel.flush()
     assert box.values.values["net.ipv4.vs.sloppy_tcp"] == "0"
+
+
+def test_connections_are_synchronised_as_configured(box: Box) -> None:
+    eth0 = sync.wanted(Sync("eth0", 7))
+    kernel = box.kernel(daemons=eth0)
+    kernel.sync({}, (), 0)
+    assert box.servers.daemons() == eth0
+    assert box.kernel(daemons=eth0).sync({}, (), 0).surroundings == 0
+    only = sync.wanted(Sync("eth0", 7, "backup"))
+    box.kernel(daemons=only).sync({}, (), 0)
+    assert box.servers.daemons() == only
+    box.kernel().flush()
+    assert box.servers.daemons() == frozenset()
+
+
+def test_somebody_elses_daemon_stays_and_is_complained_of(box: Box) -> None:
+    box.servers.start(Daemon("master", "eth9", 1))
+    report = box.kernel(daemons=sync.wanted(Sync("eth0", role="master"))).sync({}, (), 0)
+    assert report.complaints == ("sync daemon master on eth0, id 0: there is one already",)
+    box.kernel().flush()
+    assert box.servers.daemons() == {Daemon("master", "eth9", 1)}
 
 
 def test_ipv6_packets_are_forwarded_once_there_is_an_ipv6_vip(box: Box) -> None:
