@@ -1,6 +1,7 @@
 """Reading the leading master of a real Mesos: what it says, and whom to ask when it is gone."""
 
 import asyncio
+import json
 import time
 from functools import partial
 from typing import Any
@@ -9,7 +10,7 @@ import aiohttp
 
 from pointlab.cluster import Cluster
 from pointlab.process import wait_for
-from pointsman.discovery import details, model, v0
+from pointsman.discovery import details, model, v0, v1
 from pointsman.discovery.access import Access, Auth, Tls
 from pointsman.discovery.errors import Transient
 from pointsman.discovery.listing import gather
@@ -18,8 +19,10 @@ from pointsman.discovery.trust import Trust, believe
 from pointsman.dns.records import NameRules
 from pointsman.pipeline import Rules, VipRules, derive
 from pointsman.vip.addresses import parse_range
+from pointsman.vip.policy import Defaults, Policy
 
-RULES = Rules(NameRules(), VipRules(ranges=(parse_range("11.0.0.0/8"),)))
+REFUSE = Defaults(Policy(no_live="refuse"))
+RULES = Rules(NameRules(), VipRules(ranges=(parse_range("11.0.0.0/8"),), defaults=REFUSE))
 
 
 def read(*masters: str) -> model.Cluster | None:
@@ -85,6 +88,19 @@ def test_health_is_that_of_mesos_own_check(cluster: Cluster) -> None:
     assert found is not None
     (server,) = derive(found, RULES).wanted.table.values()
     assert [real.weight for real in server.real_servers.values()] == [0]
+
+
+def test_a_task_that_is_being_killed_says_for_how_long_it_may(cluster: Cluster) -> None:
+    policy = {"kill_policy": {"grace_period": {"nanoseconds": 7_500_000_000}}}
+    deaf = {**shop(), "cmd": "trap '' TERM; sleep 1000 & wait; wait"}
+    cluster.launch("shop.3", **deaf, raw=policy)
+    wait_for(lambda: tasks(cluster)["shop.3"].state == "TASK_RUNNING", "shop.3")
+    cluster.kill("shop.3")
+    wait_for(lambda: tasks(cluster)["shop.3"].state == "TASK_KILLING", "its end")
+    # The operator API tells it, /state does not.
+    said = v1.read(json.dumps(cluster.operator("GET_STATE")).encode())
+    (shop3,) = (task for task in details.tasks(gather([said])) if task.id == "shop.3")
+    assert shop3.grace == 7.5
 
 
 def test_no_task_vanishes_while_a_master_is_restarted(cluster: Cluster) -> None:
