@@ -39,7 +39,7 @@ class Link:
         """
         try:
             return self._sync(addresses)
-        except self._error as error:
+        except (self._error, OSError) as error:
             raise self._translated(error) from error
 
     def remove(self) -> int:
@@ -50,7 +50,7 @@ class Link:
                 return 0
             routes = sum(len(self._routes(family, index)) for family in self._families())
             self._open().link("del", index=index)
-        except self._error as error:
+        except (self._error, OSError) as error:
             raise self._translated(error) from error
         return routes + 1
 
@@ -132,6 +132,9 @@ class Link:
         return NetlinkError  # type: ignore[no-any-return]
 
     def _translated(self, error: Any) -> Exception:
-        if error.code == errno.EPERM:
+        """Return what it means; after an error of the socket itself the next use opens another."""
+        if isinstance(error, OSError):
+            self.close()
+        elif error.code == errno.EPERM:
             return Fatal(NO_RIGHT)
         return Transient(f"the routes of VIPs on {self._name} can't be set: {error}")

@@ -1,9 +1,12 @@
+import os
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 
 import pytest
 
+from pointsman.discovery.errors import Transient
 from pointsman.vip.addresses import parse_range
 from pointsman.vip.link import Link
 
@@ -114,3 +117,16 @@ def test_removing_leaves_nothing(link: Callable[..., Link]) -> None:
     assert ours.remove() == 4
     assert ours.remove() == 0
     assert routes() == routes("-6") == []
+
+
+def test_a_socket_that_fails_is_transient_and_the_next_use_opens_another(
+    link: Callable[..., Link],
+) -> None:
+    one = link()
+    one.sync([])
+    descriptor = one._netlink.fileno()
+    with socket.socket() as other:
+        os.dup2(other.fileno(), descriptor)  # one that is no netlink socket
+        with pytest.raises(Transient, match="the routes of VIPs on pointsman0 can't be set"):
+            one.sync([])
+    assert one.sync([]) == 0
