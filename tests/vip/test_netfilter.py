@@ -127,3 +127,14 @@ print(rules.ensure(keys) > 0, rules.ensure(keys))
 """
     done = run("unshare", "-m", "sh", "-ec", script, "sh", sys.executable, "-c", code)
     assert done == "True 0\n"
+
+
+def test_ten_thousand_virtual_servers_are_let_in_and_one_more_changes_one_member() -> None:
+    keys = {Key(Protocol.TCP, f"11.{n >> 8}.{n & 255}.1", 80) for n in range(10_000)}
+    rules = Netfilter(RANGES)
+    assert rules.ensure(keys) > 10_000
+    assert rules.ensure(keys) == 0
+    more = Key(Protocol.TCP, "11.200.0.1", 80)
+    assert rules.admit([more]) == 1
+    assert rules.ensure({*keys, more}) == 0
+    assert rules.dismiss([more]) == 1
