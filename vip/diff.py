@@ -1,8 +1,9 @@
 """What to change so that one table becomes another."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from pointsman.vip.model import (
+    ORDERED,
     AddReal,
     AddServer,
     Change,
@@ -15,9 +16,6 @@ from pointsman.vip.model import (
     Table,
     VirtualServer,
 )
-
-ORDERED = "mh"
-"""The scheduler whose choice depends on the order in which real servers were added."""
 
 
 def diff(actual: Table, wanted: Table, ours: Callable[[Key], bool]) -> tuple[Change, ...]:
@@ -44,7 +42,7 @@ def moves(changes: tuple[Change, ...]) -> bool:
 
 def _added(key: Key, wanted: VirtualServer) -> Iterator[Change]:
     yield AddServer(key, wanted.settings)
-    for endpoint in sorted(wanted.real_servers):
+    for endpoint in _order(wanted):
         yield AddReal(key, endpoint, wanted.real_servers[endpoint])
 
 
@@ -53,7 +51,8 @@ def _changed(key: Key, actual: VirtualServer, wanted: VirtualServer) -> Iterator
         yield SetServer(key, wanted.settings)
     before, after = actual.real_servers, wanted.real_servers
     late = _late(actual, wanted) if wanted.settings.scheduler == ORDERED else ()
-    for endpoint in sorted(after.keys() - before.keys() | {*late}):
+    new = after.keys() - before.keys() | {*late}
+    for endpoint in (e for e in _order(wanted) if e in new):
         # One after the other, so that the rest stand meanwhile.
         if endpoint in before:
             yield DeleteReal(key, endpoint)
@@ -63,6 +62,12 @@ def _changed(key: Key, actual: VirtualServer, wanted: VirtualServer) -> Iterator
             yield SetReal(key, endpoint, after[endpoint])
     for endpoint in sorted(before.keys() - after.keys()):
         yield DeleteReal(key, endpoint)
+
+
+def _order(server: VirtualServer) -> Iterable[Endpoint]:
+    """Return the real servers in the order to add them in."""
+    ordered = server.settings.scheduler == ORDERED
+    return sorted(server.real_servers) if ordered else server.real_servers
 
 
 def _late(actual: VirtualServer, wanted: VirtualServer) -> list[Endpoint]:

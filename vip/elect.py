@@ -1,12 +1,13 @@
 """Which of those behind a VIP take new connections, and how long the others keep theirs."""
 
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
 from pointsman.healthcheck.verdict import Verdict
 from pointsman.vip.backends import Backend
-from pointsman.vip.model import Endpoint, RealServer, VirtualServer
+from pointsman.vip.model import ORDERED, Endpoint, RealServer, VirtualServer
 from pointsman.vip.policy import Policy, agreed
 
 _RUNNING = (Verdict.LIVE, Verdict.UNHEALTHY)
@@ -20,6 +21,8 @@ class Place(msgspec.Struct, frozen=True, gc=False):
 
     addresses: frozenset[str] = frozenset()
     """Its own, as agents tell theirs."""
+    name: str = ""
+    """What tells it from other nodes."""
     region: str = ""
     zone: str = ""
 
@@ -61,13 +64,16 @@ def elect(behind: Sequence[Backend], place: Place) -> Target:
     for one in sorted(behind, key=order):
         local = one.agent in place.addresses
         members.setdefault(one.local if local else one.endpoint, one)
+    turns = sorted(members, key=lambda endpoint: _turn(endpoint, place, policy))
     chosen = _near(_usable(members, policy), place, policy)
     return Target(
         VirtualServer(
             policy.settings,
             {
-                endpoint: one.real if endpoint in chosen else _without_weight(one.real)
-                for endpoint, one in sorted(members.items())
+                endpoint: members[endpoint].real
+                if endpoint in chosen
+                else _without_weight(members[endpoint].real)
+                for endpoint in turns
             },
         ),
         {
@@ -77,6 +83,17 @@ def elect(behind: Sequence[Backend], place: Place) -> Target:
         },
         policy.slow_start,
     )
+
+
+def _turn(endpoint: Endpoint, place: Place, policy: Policy) -> tuple[int, Endpoint]:
+    """Sort so that each node begins with another, where its order need not be that of all.
+
+    Schedulers that take turns would all begin with the same real server, and again after every
+    change (kubernetes#121591).
+    """
+    if not place.name or policy.scheduler == ORDERED:
+        return 0, endpoint
+    return zlib.crc32(f"{place.name} {endpoint}".encode()), endpoint
 
 
 def order(one: Backend) -> tuple[int, str, str, Endpoint]:

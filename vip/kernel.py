@@ -9,9 +9,10 @@ from collections.abc import Collection, Iterator, Mapping
 import msgspec
 
 from pointsman.discovery.errors import Transient
-from pointsman.vip.diff import ORDERED, diff, moves
+from pointsman.vip.diff import diff, moves
 from pointsman.vip.elect import Target
 from pointsman.vip.model import (
+    ORDERED,
     Activity,
     Change,
     DeleteServer,

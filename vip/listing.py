@@ -7,8 +7,7 @@ import ipaddress
 from functools import lru_cache
 from pathlib import Path
 
-from pointsman.vip.diff import ORDERED
-from pointsman.vip.model import Endpoint, Forwarding, Key, Protocol, Table, VirtualServer
+from pointsman.vip.model import ORDERED, Endpoint, Forwarding, Key, Protocol, Table, VirtualServer
 
 _HEAD = 3
 """Lines about the table as such."""

@@ -9,6 +9,9 @@ import msgspec
 
 from pointsman.discovery import text
 
+ORDERED = "mh"
+"""The scheduler whose choice depends on the order in which real servers were added."""
+
 
 class Protocol(enum.IntEnum):
     """IP protocol numbers of what IPVS balances."""

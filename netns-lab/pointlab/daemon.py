@@ -93,11 +93,12 @@ def task(
     run: str = "TASK_RUNNING",
     healthy: bool | None = None,
     labels: Mapping[str, str] = {},
+    protocol: str = "tcp",
 ) -> dict[str, Any]:
     """Return a task of ``/state`` on its agent's network, with a port and its labels."""
     status = {"state": run, "timestamp": 1.0, **({} if healthy is None else {"healthy": healthy})}
     listed = [{"key": key, "value": value} for key, value in labels.items()]
-    ports = [{"number": port, "protocol": "tcp", "labels": {"labels": listed}}]
+    ports = [{"number": port, "protocol": protocol, "labels": {"labels": listed}}]
     return {
         "id": id_,
         "name": id_.partition(".")[0],

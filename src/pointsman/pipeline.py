@@ -206,7 +206,8 @@ def _place(cluster: Cluster, rules: VipRules) -> Place:
     own = (agent for agent in cluster.agents.values() if agent.address in rules.own)
     agent = next(own, None)
     region, zone = (agent.region, agent.zone) if agent else ("", "")
-    return Place(rules.own, rules.region or region, rules.zone or zone)
+    name = min(rules.own, default="")
+    return Place(rules.own, name, rules.region or region, rules.zone or zone)
 
 
 def _hosts(cluster: Cluster) -> frozenset[str]:

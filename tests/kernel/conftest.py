@@ -9,6 +9,7 @@ namespace of its own.
 import ctypes
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -66,7 +67,7 @@ def _guest_reports(session: pytest.Session) -> dict[str, list[pytest.TestReport]
         return _reports
     _reports = {}
     chosen = [item.nodeid for item in session.items if item.path.is_relative_to(HERE)]
-    scratch = ROOT / ".lab/kernel-tests"
+    scratch = ROOT / f".lab/kernel-tests/{os.getpid()}"  # other runs may be under way
     scratch.mkdir(parents=True, exist_ok=True)
     reports, arguments = scratch / "reports", scratch / "arguments"
     reports.unlink(missing_ok=True)
@@ -91,6 +92,7 @@ def _guest_reports(session: pytest.Session) -> dict[str, list[pytest.TestReport]
             config=session.config, data=json.loads(line)
         )
         _reports.setdefault(report.nodeid, []).append(report)
+    shutil.rmtree(scratch)
     return _reports
 
 

@@ -1,6 +1,7 @@
 """The whole program balances on a real kernel: connections through it see no change."""
 
 import json
+import select
 import signal
 import socket
 import subprocess
@@ -160,6 +161,50 @@ def test_a_vip_without_a_healthy_task_is_open_or_refuses(box: Box) -> None:
     wait_for(lambda: not ipvsadm(), "the virtual server's end")
     with pytest.raises(ConnectionRefusedError):
         box.connect()
+
+
+def test_moby_31208_idle_connections_last_as_long_as_configured(box: Box) -> None:
+    def shown() -> list[str]:
+        command = ["ipvsadm", "-L", "--timeout"]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+
+    before = shown()
+    daemon = box.start("tcp_timeout = 7200")
+    assert shown()[-3:] == ["7200", *before[-2:]]
+    assert (
+        "7200" in json.loads(daemon.get("/v1/status"))["settings"]["timeouts (tcp, tcp_fin, udp)"]
+    )
+    daemon.end()
+    daemon.command("flush")
+    assert shown() == before
+
+
+def test_moby_36878_a_udp_client_moves_on_at_once(box: Box) -> None:
+    servers = {}
+    for where in (ONE, TWO):
+        servers[where[0]] = box.opened.enter_context(socket.socket(type=socket.SOCK_DGRAM))
+        servers[where[0]].bind(where)
+        servers[where[0]].settimeout(5)
+    labels = {"VIP_0": "/dns:53"}
+    both = [task(f"dns.{w[0][-1]}", *w, labels=labels, protocol="udp") for w in (ONE, TWO)]
+    box.master.body = state(*both)
+    daemon = box.start()
+    (vip,) = json.loads(daemon.get("/v1/vips"))
+    client = box.opened.enter_context(socket.socket(type=socket.SOCK_DGRAM))
+    client.connect((vip["ip"], 53))
+    client.send(b"one")
+    wait_for(lambda: any(map(_waits, servers.values())), "the first datagram")
+    (who,) = (address for address, server in servers.items() if _waits(server))
+    servers[who].recv(10)
+    box.master.body = state(*(t for t in both if t["slave_id"] != who))
+    wait_for(lambda: not any(f"-r {who}:" in line for line in ipvsadm()), "the removal")
+    client.send(b"two")
+    (other,) = (server for address, server in servers.items() if address != who)
+    assert other.recv(10) == b"two"
+
+
+def _waits(server: socket.socket) -> bool:
+    return bool(select.select([server], [], [], 0)[0])
 
 
 def test_labels_say_how_a_vip_is_balanced(box: Box) -> None:

@@ -59,7 +59,9 @@ def test_one_route_covers_a_range_and_others_get_their_own(link: Callable[..., L
     ]
 
 
-def test_a_local_client_speaks_from_the_nodes_address(link: Callable[..., Link]) -> None:
+def test_kube_router_376_a_local_client_speaks_from_the_nodes_address(
+    link: Callable[..., Link],
+) -> None:
     link().sync([])
     got = subprocess.run(
         ["ip", "route", "get", "11.5.5.5"], capture_output=True, text=True, check=True
@@ -72,7 +74,7 @@ def test_a_second_pass_changes_nothing(link: Callable[..., Link]) -> None:
     assert link().sync(["10.9.9.9"]) == 0
 
 
-def test_what_somebody_removed_comes_back(link: Callable[..., Link]) -> None:
+def test_dcos_oss_1790_what_somebody_removed_comes_back(link: Callable[..., Link]) -> None:
     ours = link()
     ours.sync([])
     ip("route del local 11.0.0.0/8 table local")

@@ -284,7 +284,7 @@ def test_dcos_oss_2070_and_dcos_45115_a_container_reaches_the_vip_that_it_stands
     assert heard("boxed").startswith("boxed ")
 
 
-def test_services_of_the_host_are_not_reached_at_vips(net: Net) -> None:
+def test_kubernetes_72236_services_of_the_host_are_not_reached_at_vips(net: Net) -> None:
     net.answer("", "0.0.0.0", 2222, "sshd")
     net.answer("", "::", 2222, "sshd")
     ip(f"route add {SINGLE.address} via 10.9.0.1", name="far")

@@ -2,6 +2,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from immutables import Map
 
 from pointsman.discovery.model import Agent, Cluster, Note, Task
 from pointsman.dns.dcos import DcosRules
@@ -89,3 +90,13 @@ def test_views_kept_up_to_date_equal_views_from_nothing(steps: list[Cluster], ru
     assert [r for r in zone.rrsets() if r.type != "SOA"] == [
         r for r in from_nothing.rrsets() if r.type != "SOA"
     ]
+
+
+def test_dcos_oss_4963_a_vip_goes_with_its_agent_and_with_its_framework() -> None:
+    whole = cluster(web("web.1"))
+    before = derive(whole, RULES)
+    assert before.wanted.targets
+    for gone in (cluster(web("web.1"), agents=()), cluster(web("web.1"), frameworks=Map())):
+        after = derive(gone, RULES, before)
+        assert not after.wanted.targets
+        assert not after.wanted.names

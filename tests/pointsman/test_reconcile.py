@@ -117,8 +117,9 @@ def web(**changes: Any) -> Task:
     return task("web.1", discovery=discovery("web", port(31000, VIP_0="/web:80")), **changes)
 
 
-def test_a_vips_name_appears_after_the_kernel_has_it_and_is_gone_before(tmp_path: Path) -> None:
-    # DCOS_OSS-4939
+def test_dcos_oss_4939_a_vips_name_appears_after_the_kernel_has_it_and_is_gone_before(
+    tmp_path: Path,
+) -> None:
     box = Box(tmp_path)
     box.follow(cluster(web()), cluster())
     assert box.seen == [("add", "SERVFAIL"), ("delete", "NXDOMAIN")]

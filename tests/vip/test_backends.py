@@ -60,7 +60,7 @@ def test_a_host_port_leads_to_the_agent() -> None:
     assert found.endpoint == Endpoint("10.0.0.11", 31000)
 
 
-def test_a_container_of_its_own_network_is_reached_itself_in_each_family() -> None:
+def test_dcos_39165_a_container_of_an_overlay_network_is_reached_itself_in_each_family() -> None:
     found = of(web(number=80, addresses=(OVERLAY, "fd01:b::5")))
     assert [one.endpoint for one in found] == [Endpoint(OVERLAY, 80), Endpoint("fd01:b::5", 80)]
 
@@ -86,8 +86,7 @@ def test_an_address_vip_takes_backends_of_its_family_only() -> None:
     assert [b.endpoint.address for b in of(web("fd00::1:80", addresses=both))] == ["fd01:b::5"]
 
 
-def test_tcp_and_udp_of_one_port_are_two_vips() -> None:
-    # DCOS_OSS-4395
+def test_dcos_oss_4395_tcp_and_udp_of_one_port_are_two_vips() -> None:
     listed = discovery("dns", port(53, "dns", "tcp,udp", VIP_0="/dns:53"))
     assert [b.vip.protocol for b in of(task(discovery=listed))] == [Protocol.TCP, Protocol.UDP]
 

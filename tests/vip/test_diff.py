@@ -35,8 +35,8 @@ def server(*endpoints: Endpoint, scheduler: str = "wlc", weight: int = 1) -> Vir
 def test_a_new_virtual_server_comes_with_its_real_servers() -> None:
     assert diff({}, {A: server(TWO, ONE)}, ours) == (
         AddServer(A, Settings()),
+        AddReal(A, TWO, RealServer()),  # in the order given
         AddReal(A, ONE, RealServer()),
-        AddReal(A, TWO, RealServer()),
     )
 
 

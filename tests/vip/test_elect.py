@@ -1,3 +1,4 @@
+import msgspec
 import pytest
 
 from pointsman.healthcheck.verdict import Verdict
@@ -12,7 +13,7 @@ LIVE, UNHEALTHY, KILLING, STARTING = (
 VIP = Vip(Protocol.TCP, "web.marathon", "", 80)
 NOWHERE = Place()
 DEFAULT = Policy()
-HERE = Place(frozenset({"10.0.0.1"}), "eu", "eu-1")
+HERE = Place(frozenset({"10.0.0.1"}), "", "eu", "eu-1")
 
 
 def one(number: int, verdict: Verdict = LIVE, policy: Policy = DEFAULT, **more: object) -> Backend:
@@ -126,3 +127,15 @@ def test_without_a_fault_domain_only_this_host_is_near() -> None:
     policy = Policy(locality="zone")
     found = elect([one(1, policy=policy), one(2, policy=policy)], place)
     assert weights(found) == {1: 1, 2: 0}
+
+
+def test_kubernetes_121591_nodes_that_take_turns_begin_with_different_real_servers() -> None:
+    many = [one(n) for n in range(1, 20)]
+
+    def firsts(scheduler: str) -> set[Endpoint]:
+        behind = [msgspec.structs.replace(b, policy=Policy(scheduler)) for b in many]
+        places = (Place(name=f"10.9.0.{n}") for n in range(20))
+        return {next(iter(elect(behind, place).server.real_servers)) for place in places}
+
+    assert len(firsts("rr")) > 5
+    assert firsts("mh") == {many[0].endpoint}

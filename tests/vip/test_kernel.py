@@ -309,7 +309,7 @@ def test_a_drain_goes_on_and_ends_by_itself(box: Box) -> None:
     assert box.servers.table() == {NAMED: DRAINED}
 
 
-def test_a_drain_survives_a_restart_with_its_deadline(box: Box) -> None:
+def test_kubernetes_92019_a_drain_survives_a_restart_with_its_deadline(box: Box) -> None:
     kernel = box.kernel()
     kernel.sync({NAMED: TARGET}, (), 0, whole=True)
     box.servers.active[NAMED, ONE] = 3

@@ -59,3 +59,11 @@ def test_drains_are_remembered_with_the_boot_whose_clock_they_are_told_by(tmp_pa
     )
     Owned(tmp_path / "owned.json").keep(found)
     assert Owned(tmp_path / "owned.json").memory == found
+
+
+def test_cops_6002_a_file_of_an_older_or_newer_version_is_read_as_far_as_it_goes(
+    tmp_path: Path,
+) -> None:
+    older = '{"keys": [{"protocol": 6, "address": "10.1.1.1", "port": 80}], "colour": "red"}'
+    (tmp_path / "owned.json").write_text(older)
+    assert Owned(tmp_path / "owned.json").memory.keys == {Key(Protocol.TCP, "10.1.1.1", 80)}

@@ -39,8 +39,7 @@ def test_an_unknown_network_scope_is_left_out_with_a_note() -> None:
     assert "moon" in notes[0].why
 
 
-def test_tcp_and_udp_of_one_port_stay_apart() -> None:
-    # DCOS_OSS-4395
+def test_dcos_oss_4395_tcp_and_udp_of_one_port_stay_apart() -> None:
     listed = discovery("dns", port(53, "dns", "tcp,udp", VIP_0="/dns:53"))
     found, _ = task_ports(task(discovery=listed))
     assert [(p.protocol, p.port) for p in found] == [(TCP, 53), (UDP, 53)]

@@ -37,7 +37,7 @@ def test_what_is_not_wanted_at_all_goes_at_once() -> None:
     assert step(TCP, None, server(a=1), {A: 5}, NONE, 0) == (None, NONE)
 
 
-def test_a_drained_one_keeps_its_connections_until_its_deadline() -> None:
+def test_kubernetes_57841_a_drained_one_keeps_its_connections_until_its_deadline() -> None:
     found, passage = step(TCP, target(30, a=1, b=0), server(a=1, b=1), {}, NONE, 100)
     assert weights(found) == {"a": 1, "b": 0}
     assert passage == Passage({B: Drain(130)}, {}, 100 + POLL)
@@ -75,11 +75,11 @@ def test_one_that_comes_back_takes_connections_again() -> None:
     assert (weights(found), passage) == ({"a": 1, "b": 1}, NONE)
 
 
-def test_udp_has_no_connections_to_wait_for() -> None:
+def test_kubernetes_71514_udp_has_no_connections_to_wait_for() -> None:
     assert step(UDP, target(a=1, b=0), server(a=1, b=1), {}, NONE, 0) == (server(a=1), NONE)
 
 
-def test_a_virtual_server_without_real_servers_is_none_so_that_its_address_resets() -> None:
+def test_kubernetes_78994_without_real_servers_there_is_no_virtual_server_and_a_reset() -> None:
     want = target(30, a=0)
     found, passage = step(TCP, want, server(a=1), {A: 1}, NONE, 0)
     assert weights(found) == {"a": 0}
