@@ -62,6 +62,8 @@ class Kernel:
         """What the kernel has; None when that must be read."""
         self._outside: frozenset[Key] = frozenset()
         """Virtual servers that are wanted outside of our ranges."""
+        self._foreign = 0
+        """How many virtual servers of others there are."""
         self._looks = 0
         """How often the kernel was compared as a whole."""
         self._forwards = False
@@ -193,6 +195,7 @@ class Kernel:
         self._looks += 1
         if known is None or self._looks % READ == 0 or not self._servers.holds(known):
             known = dict(self._servers.table())
+            self._foreign = sum(not self._covers(key) for key in known)
         self._actual = known
         return known
 
@@ -241,6 +244,7 @@ class Kernel:
             failures,
             surroundings,
             complaints=tuple(complaints),
+            programmed=len(actual) - self._foreign,
             draining=sum(len(p.drains) for p in self._passages.values()),
             wake=min(wakes, default=None),
         )

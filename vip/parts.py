@@ -129,6 +129,8 @@ class Report(msgspec.Struct, frozen=True):
     """Virtual servers and surroundings that somebody else had changed."""
     complaints: tuple[str, ...] = ()
     """What of the surroundings could not be had."""
+    programmed: int = 0
+    """Virtual servers of ours that the kernel has then."""
     draining: int = 0
     """Real servers that keep their connections and get no new ones."""
     wake: float | None = None

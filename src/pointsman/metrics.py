@@ -58,6 +58,11 @@ class Metrics:
             "Virtual servers that the kernel should have.",
             registry=registry,
         )
+        self.programmed = Gauge(
+            "pointsman_virtual_servers_programmed",
+            "Virtual servers of ours that the kernel has.",
+            registry=registry,
+        )
         self.real_servers = Gauge(
             "pointsman_real_servers", "Real servers that the kernel should have.", registry=registry
         )

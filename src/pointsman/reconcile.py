@@ -229,6 +229,7 @@ class Reconciler:
         self._metrics.kernel_failures.inc(len(report.failures))
         self._metrics.kernel_repairs.inc(0 if self._dry else report.repaired)
         self._metrics.draining.set(report.draining)
+        self._metrics.programmed.set(report.programmed)
         for change in report.changes[:MOST_LINES]:
             log.info("dry run: would %s" if self._dry else "%s", change)
         if len(report.changes) > MOST_LINES:

@@ -225,6 +225,41 @@ def test_labels_say_how_a_vip_is_balanced(box: Box) -> None:
     assert len([line for line in ipvsadm() if "-s wlc" in line]) == 1
 
 
+def test_a_new_one_starts_slowly_and_at_last_all_weigh_what_they_did(box: Box) -> None:
+    box.master.body = state(web(ONE))
+    box.start("slow_start = 3")
+    assert reals() == {"127.0.0.11": "1"}
+    box.master.body = state(web(ONE), web(TWO))
+    early = wait_for(lambda: reals() if len(reals()) == 2 else None, "the new one")
+    assert early["127.0.0.11"] == "100"
+    assert int(early["127.0.0.12"]) < 100
+    wait_for(lambda: set(reals().values()) == {"1"}, "its full weight", 20)
+
+
+def test_near_real_servers_are_preferred_and_far_ones_keep_what_they_have(box: Box) -> None:
+    domains = {
+        ONE[0]: {"region": "eu", "zone": "eu-1"},
+        TWO[0]: {"region": "eu", "zone": "eu-2"},
+    }
+    both = [web(where, VIP_0_LOCALITY="zone") for where in (ONE, TWO)]
+    box.master.body = state(*both, agents=domains)
+    daemon = box.start("region = 'eu'\nzone = 'eu-1'")
+    assert reals() == {"127.0.0.11": "1"}
+    # The near one ends: the other zone takes over.
+    box.master.body = state(
+        web(ONE, "TASK_KILLING", VIP_0_LOCALITY="zone"), both[1], agents=domains
+    )
+    wait_for(lambda: reals().get("127.0.0.12") == "1", "the spill-over")
+    client, who = box.connect()
+    assert who == "127.0.0.12"
+    # It comes back: the far one gets no new connections, and keeps this one.
+    box.master.body = state(*both, agents=domains)
+    wait_for(lambda: reals() == {"127.0.0.11": "1", "127.0.0.12": "0"}, "the way back")
+    assert alive(client)
+    assert daemon.metric("pointsman_real_servers_draining") == 1
+    assert daemon.metric("pointsman_virtual_servers_programmed") == 1
+
+
 def test_dcos_oss_1825_what_somebody_changed_is_repaired_and_counted(box: Box) -> None:
     daemon = box.start()
     before, repairs = ipvsadm(), "pointsman_kernel_repairs_total"

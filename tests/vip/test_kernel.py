@@ -331,6 +331,7 @@ def test_an_old_view_adds_what_is_missing_and_touches_nothing_else(tmp_path: Pat
     box.said.clear()
     kernel = box.kernel()
     report = kernel.adopt({NAMED: TARGET, OTHER: TARGET}, 0)
+    assert report.programmed == 3
     assert {change.key for change in report.changes} == {OTHER}
     assert box.servers.table() == {
         NAMED: newer, OTHER: SERVER, ADDRESS: SERVER, FOREIGN: SERVER,
