@@ -28,8 +28,8 @@ from pointsman.vip.transition import Drain, Passage, step
 
 READ = 10
 """Of so many comparisons one reads all that the kernel tells, the others what it lists cheaply."""
-RETRY = 1.0
-"""Seconds after a refusal until all is read and compared again."""
+RETRY, MOST_RETRY = 1.0, 64.0
+"""Seconds after a refusal until all is read and compared again: the first, and at most."""
 
 SLOPPY = {"net.ipv4.vs.sloppy_tcp": "1"}
 """A connection that begins in the middle is taken over from another director: mh chooses alike."""
@@ -62,6 +62,7 @@ class Kernel:
         """What the kernel has; None when that must be read."""
         self._outside: frozenset[Key] = frozenset()
         """Virtual servers that are wanted outside of our ranges."""
+        self._retry = RETRY
         self._foreign = 0
         """How many virtual servers of others there are."""
         self._looks = 0
@@ -238,7 +239,10 @@ class Kernel:
         self._remember(exactly=not failures and (routes or bool(gone)))
         wakes = [p.wake for p in self._passages.values() if p.wake is not None]
         if failures:
-            wakes.append(now + RETRY)
+            wakes.append(now + self._retry)
+            self._retry = min(2 * self._retry, MOST_RETRY)
+        else:
+            self._retry = RETRY
         return Report(
             changes,
             failures,

@@ -6,8 +6,8 @@ configuration is wrong.
 
 import argparse
 import asyncio
-import math
 import shlex
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -325,15 +325,21 @@ def _import(options: argparse.Namespace) -> int:
 
 
 def _flush(options: argparse.Namespace) -> int:
-    from pointsman.node import open_kernel
+    from pointsman.node import open_kernels
+    from pointsman.vip import namespaces
 
-    with open_kernel(load(options.config)) as kernel:
-        report = kernel.flush()
+    config = load(options.config)
+    there, _ = namespaces.read(Path(config.vip.namespace_folder), config.vip.namespaces)
+    with open_kernels(config) as kernels:
+        complaints = kernels.follow(there)
+        report = kernels.flush()
     print(f"removed {len(report.changes)} virtual servers; {report.surroundings} links, routes,")
     print("rules and settings were removed or set back")
     for failure in report.failures:
         print(f"pointsman: the kernel refused to {failure}", file=sys.stderr)
-    return 1 if report.failures else 0
+    for complaint in (*complaints, *report.complaints):
+        print(f"pointsman: {complaint}", file=sys.stderr)
+    return 1 if report.failures or report.complaints else 0
 
 
 def _announce(options: argparse.Namespace) -> int:

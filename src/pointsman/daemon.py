@@ -320,10 +320,12 @@ class Daemon:
         """Have the kernels of network namespaces, as they come and go, follow as well."""
         while True:
             vip = self._config.vip
-            folder = Path(vip.namespace_folder)
-            there, self._namespace_notes = await asyncio.to_thread(
-                namespaces.read, folder, vip.namespaces
-            )
+            there: frozenset[Namespace] = frozenset()
+            if vip.enabled and not vip.dry_run:
+                folder = Path(vip.namespace_folder)
+                there, self._namespace_notes = await asyncio.to_thread(
+                    namespaces.read, folder, vip.namespaces
+                )
             if there != self._namespaces:
                 async with self._reconciling:
                     self._namespaces = there

@@ -74,6 +74,10 @@ class Kernels:
         """Do what ``Kernel.adopt`` does for each, as ``sync``."""
         return self._each(lambda kernel: kernel.adopt(targets, now))
 
+    def flush(self) -> Report:
+        """Do what ``Kernel.flush`` does for each."""
+        return self._each(lambda kernel: kernel.flush())
+
     def _each(self, work: Callable[[Kernel], Report]) -> Report:
         report = work(self.host)
         for namespace, (kernel, _) in self._others.items():

@@ -21,7 +21,7 @@ from pointsman.pipeline import NOTHING, Rules, Views, derive
 from pointsman.vip import guard as guards
 from pointsman.vip.elect import Target
 from pointsman.vip.guard import Guard
-from pointsman.vip.model import Key
+from pointsman.vip.model import Failure, Key
 from pointsman.vip.parts import Report
 from pointsman.worker import KernelWorker
 
@@ -86,6 +86,7 @@ class Reconciler:
         self._renamed: set[str] = set()
         """VIP names that DNS has not followed yet."""
         self._real_servers = 0
+        self._refused: frozenset[Failure] = frozenset()
 
     async def run_once(
         self,
@@ -236,8 +237,9 @@ class Reconciler:
             log.info("and %d changes more", len(report.changes) - MOST_LINES)
         if report.repaired and not self._dry:
             log.warning("somebody else had changed %d things in the kernel", report.repaired)
-        for failure in report.failures[:MOST_LINES]:
+        for failure in [f for f in report.failures if f not in self._refused][:MOST_LINES]:
             log.warning("the kernel refused to %s", failure)
+        self._refused = frozenset(report.failures)
         for complaint in sorted(frozenset(report.complaints) - self.complaints):
             log.warning("%s; VIPs go on without it", complaint)
         self.complaints = frozenset(report.complaints)

@@ -109,6 +109,14 @@ def test_one_that_vanished_unseen_is_a_complaint(namespace: Namespace) -> None:
     assert box.host.table() == {KEY: SERVER}
 
 
+def test_flush_clears_all_of_them(namespace: Namespace) -> None:
+    box = Box()
+    box.kernels.follow({namespace})
+    box.kernels.sync(TARGETS, (), 0)
+    assert len(box.kernels.flush().changes) == 2
+    assert box.host.table() == box.others["one"].table() == {}
+
+
 def test_at_the_end_all_are_closed_and_remembered(namespace: Namespace) -> None:
     box = Box()
     with box.kernels as kernels:

@@ -212,6 +212,8 @@ def test_what_is_refused_is_read_and_tried_again(box: Box) -> None:
     report = kernel.sync({NAMED: TARGET, OTHER: TARGET}, {NAMED, OTHER}, 100)
     assert len(report.failures) == 2
     assert report.wake == 100 + RETRY
+    again = kernel.sync({NAMED: TARGET, OTHER: TARGET}, (), 101)
+    assert again.wake == 101 + 2 * RETRY
     box.servers.refused.clear()
     assert not kernel.sync({NAMED: TARGET, OTHER: TARGET}, (), 101).failures
     assert box.servers.table() == {NAMED: SERVER, OTHER: SERVER}
