@@ -6,8 +6,8 @@ configuration is wrong.
 
 import argparse
 import asyncio
-import shlex
 import math
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
