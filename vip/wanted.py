@@ -148,11 +148,12 @@ def update(
             targets[key] = elect(behind, place)
         elif key in targets:
             del targets[key]
-    found = targets.finish()
+    # What did not change stays the same value, for those who look only for another.
+    found = targets.finish() if changed else before.targets
     addresses = before.names.mutate()
     for name in names:
         _put(addresses, name, places.of(name, members, named))
-    published = addresses.finish()
+    published = addresses.finish() if names else before.names
     return msgspec.structs.replace(
         after,
         targets=found,

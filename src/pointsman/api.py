@@ -96,23 +96,29 @@ def application(served: Served, metrics: Metrics) -> web.Application:
             headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
         )
 
+    last = _LastVips()
+
     async def vips(request: web.Request) -> web.Response:
         wanted, zone = served.wanted, served.vip_zone
-        return await _large(request, lambda: list(vips_view(wanted, zone)))
+        body = await asyncio.to_thread(last.body, wanted, zone)
+        return _tagged(request, body)
 
     async def status(_: web.Request) -> web.Response:
-        look = await served.look()
+        look, now = await served.look(), time.monotonic()
+        wanted, zone = served.wanted, served.vip_zone
         found = {
             "ready": not served.not_ready,
             "not_ready": served.not_ready,
             "mode": served.mode,
             "complaints": served.complaints,
             "settings": look.settings,
-            "virtual_servers": virtual_servers(
-                look, served.wanted, served.vip_zone, time.monotonic()
-            ),
         }
-        return _json(found)
+        body = await asyncio.to_thread(
+            lambda: msgspec.json.encode(
+                {**found, "virtual_servers": virtual_servers(look, wanted, zone, now)}
+            )
+        )
+        return web.Response(body=body, content_type="application/json")
 
     async def version(_: web.Request) -> web.Response:
         return _json(records_api.version())
@@ -186,9 +192,29 @@ def vips_view(wanted: Wanted, domain: str) -> Iterator[dict[str, Any]]:
         }
 
 
+class _LastVips:
+    """The last answer of ``/v1/vips``: who asks each second mostly asks for the same."""
+
+    def __init__(self) -> None:
+        self._of: tuple[Any, Any, str] = (None, None, "")
+        self._body = b""
+
+    def body(self, wanted: Wanted, zone: str) -> bytes:
+        """Return it, made anew where it is of others than the last."""
+        targets, names, last = self._of
+        if targets is not wanted.targets or names is not wanted.names or zone != last:
+            self._body = msgspec.json.encode(list(vips_view(wanted, zone)))
+            self._of = (wanted.targets, wanted.names, zone)
+        return self._body
+
+
 async def _large(request: web.Request, make: Callable[[], Any]) -> web.Response:
     """Answer with what is made and written in a thread, or that it is what the client has."""
-    body = await asyncio.to_thread(lambda: msgspec.json.encode(make()))
+    return _tagged(request, await asyncio.to_thread(lambda: msgspec.json.encode(make())))
+
+
+def _tagged(request: web.Request, body: bytes) -> web.Response:
+    """Answer with JSON, or that it is what the client has."""
     tag = hashlib.sha256(body).hexdigest()[:32]
     headers = {"ETag": f'"{tag}"'}
     if any(known.value in (tag, "*") for known in request.if_none_match or ()):

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -35,6 +36,7 @@ from pointsman.pipeline import Views
 from pointsman.serials import Serials
 from pointsman.source import Source, check
 from pointsman.vip import namespaces
+from pointsman.vip.model import Activity, Key
 from pointsman.vip.namespaces import Namespace
 from pointsman.vip.parts import Look
 from pointsman.vip.wanted import Wanted
@@ -139,14 +141,18 @@ class Daemon:
         kernel = self._generation.kernel if self._generation else None
         if kernel is None or not self._config.vip.metrics:
             return
-        names = {a: name for name, found in self.wanted.names.items() for a in found}
+        with suppress(Transient):
+            counted = await kernel.traffic()
+            await asyncio.to_thread(self._tell, counted, self.wanted)
+
+    def _tell(self, counted: Mapping[Key, Activity], wanted: Wanted) -> None:
+        """Put what was counted under the names of VIPs; in a thread, as there may be many."""
+        names = {a: name for name, found in wanted.names.items() for a in found}
         traffic = self._metrics.traffic
         traffic.most = self._config.vip.metrics
-        with suppress(Transient):
-            traffic.take({
-                key.called(names.get(key.address, key.address)): found
-                for key, found in (await kernel.traffic()).items()
-            })  # fmt: skip
+        traffic.take({
+            key.called(names.get(key.address, key.address)): found for key, found in counted.items()
+        })  # fmt: skip
 
     # The life of the process.
 

@@ -1,6 +1,6 @@
 """Metrics of single VIPs, of so many at most: what is there by the thousand costs its reader."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -17,8 +17,8 @@ class Traffic(Collector):
     def __init__(self) -> None:
         self.most = 0
         """How many VIPs have metrics of their own."""
-        self._found: Mapping[str, Activity] = {}
         self._chosen: tuple[str, ...] = ()
+        self._rows: tuple[tuple[str, Activity], ...] = ()
 
     def take(self, found: Mapping[str, Activity]) -> None:
         """Tell of these from now on.
@@ -29,8 +29,11 @@ class Traffic(Collector):
         chosen = [vip for vip in self._chosen if vip in found][: self.most]
         others = found.keys() - set(chosen)
         busiest = sorted(others, key=lambda vip: (-found[vip].connections, vip))
-        self._chosen = (*chosen, *busiest[: self.most - len(chosen)])
-        self._found = found
+        chosen += busiest[: self.most - len(chosen)]
+        rest = [found[vip] for vip in found.keys() - set(chosen)]
+        rows = [(vip, found[vip]) for vip in sorted(chosen)]
+        self._rows = (*rows, (OTHERS, _sum(rest))) if rest else tuple(rows)
+        self._chosen = tuple(chosen)
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics."""
@@ -47,18 +50,24 @@ class Traffic(Collector):
             )
             for what in ("packets", "bytes")
         )
-        rest = self._found.keys() - set(self._chosen)
-        rows = [(vip, [self._found[vip]]) for vip in sorted(self._chosen)]
-        if rest:
-            rows.append((OTHERS, [self._found[vip] for vip in rest]))
-        for vip, found in rows:
-            connections.add_metric([vip], sum(one.connections for one in found))
-            packets.add_metric([vip, "in"], sum(one.packets_in for one in found))
-            packets.add_metric([vip, "out"], sum(one.packets_out for one in found))
-            octets.add_metric([vip, "in"], sum(one.bytes_in for one in found))
-            octets.add_metric([vip, "out"], sum(one.bytes_out for one in found))
+        for vip, found in self._rows:
+            connections.add_metric([vip], found.connections)
+            packets.add_metric([vip, "in"], found.packets_in)
+            packets.add_metric([vip, "out"], found.packets_out)
+            octets.add_metric([vip, "in"], found.bytes_in)
+            octets.add_metric([vip, "out"], found.bytes_out)
         yield from (connections, packets, octets)
 
     def describe(self) -> Iterable[Metric]:
         """Yield nothing: what there is, is known once the kernel was asked."""
         return ()
+
+
+def _sum(found: Sequence[Activity]) -> Activity:
+    return Activity(
+        connections=sum(one.connections for one in found),
+        packets_in=sum(one.packets_in for one in found),
+        packets_out=sum(one.packets_out for one in found),
+        bytes_in=sum(one.bytes_in for one in found),
+        bytes_out=sum(one.bytes_out for one in found),
+    )
