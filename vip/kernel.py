@@ -163,6 +163,8 @@ class Kernel:
             keys = {key for key in targets if key not in actual} if adopt else {*targets, *ours}
             there = {*targets, *ours} if adopt else set(targets)
             self._outside = frozenset(key for key in there if not self._inside.covers(key))
+        # Remembered before they are made, so that a crash in between leaves nothing behind.
+        self._own(self._outside)
         complaints = []
         surroundings = 0
         works = [lambda: self._set(self._wants.sysctls), self._time, self._synchronise]
@@ -217,12 +219,11 @@ class Kernel:
         if come or gone:
             self._outside = before - gone | come
         wanted = dict(self._steps(targets, actual, keys, now))
-        # Remembered before they are made, so that a crash in between leaves nothing behind.
         self._own(come)
         changes = diff({k: actual[k] for k in keys if k in actual}, wanted, self._covers)
         complaints: list[str] = []
         self._rule(wanted.keys() - actual.keys(), complaints, new=True)
-        self._allow(wanted)
+        self._allow(wanted, complaints)
         self._actual = None
         failures = self._apply(changes)
         if not failures:
@@ -277,7 +278,10 @@ class Kernel:
             return ()
         if not moves(changes):
             return self._servers.apply(changes)
-        before = self._settings.ensure(KEEP_CONNECTIONS)
+        try:
+            before = self._settings.ensure(KEEP_CONNECTIONS)
+        except Transient:
+            return self._servers.apply(changes)  # some connections may break
         try:
             return self._servers.apply(changes)
         finally:
@@ -297,13 +301,17 @@ class Kernel:
         except Transient as error:
             complaints.append(str(error))
 
-    def _allow(self, wanted: Mapping[Key, VirtualServer]) -> None:
+    def _allow(self, wanted: Mapping[Key, VirtualServer], complaints: list[str]) -> None:
         """Set what only some virtual servers need."""
-        if any(_moves_between_directors(server) for server in wanted.values()):
-            self._set(SLOPPY)
-        if self._wants.forwarding and not self._forwards and any(k.family == 6 for k in wanted):
-            self._set(self._settings.forwarding6())
-            self._forwards = True
+        try:
+            if any(_moves_between_directors(server) for server in wanted.values()):
+                self._set(SLOPPY)
+            six = any(key.family == 6 for key in wanted)
+            if six and self._wants.forwarding and not self._forwards:
+                self._set(self._settings.forwarding6())
+                self._forwards = True
+        except Transient as error:
+            complaints.append(str(error))
 
     def _set(self, wanted: Mapping[str, str]) -> int:
         """Write settings that differ; remember what was there before us."""

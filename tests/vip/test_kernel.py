@@ -91,8 +91,11 @@ class Values:
     def __init__(self, said: list[str]) -> None:
         self.said = said
         self.values: dict[str, str] = {}
+        self.sealed = False
 
     def ensure(self, wanted: Mapping[str, str]) -> dict[str, str]:
+        if self.sealed and wanted:
+            raise Transient("read-only")
         before = {
             k: self.values.get(k, "0") for k in wanted if self.values.get(k, "0") != wanted[k]
         }
@@ -282,6 +285,25 @@ def test_vips_work_without_rules_that_cannot_be_had(box: Box) -> None:
     report = kernel.sync({NAMED: TARGET}, (), 0, whole=True)
     assert report.complaints == ("install ipset", "install ipset")
     assert box.servers.table() == {NAMED: SERVER}
+
+
+def test_vips_work_without_settings_that_cannot_be_written(box: Box) -> None:
+    box.values.sealed = True
+    direct = RealServer(forwarding=Forwarding.DIRECT)
+
+    def mh(*endpoints: Endpoint) -> Target:
+        return Target(VirtualServer(Settings("mh"), dict.fromkeys(endpoints, direct)))
+
+    kernel = box.kernel()
+    assert kernel.sync({NAMED: mh(TWO)}, (), 0).complaints == ("read-only", "read-only")
+    assert kernel.sync({NAMED: mh(ONE, TWO)}, {NAMED}, 0).failures == ()
+    assert list(box.servers.table()[NAMED].real_servers) == [ONE, TWO]
+
+
+def test_what_will_be_ours_is_remembered_before_it_is_made(box: Box) -> None:
+    box.servers.refused = {ADDRESS}
+    box.kernel().sync({ADDRESS: TARGET}, (), 0)
+    assert box.memory.keys == {ADDRESS}
 
 
 def test_nothing_is_let_in_where_nobody_serves(box: Box) -> None:
