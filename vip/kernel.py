@@ -12,27 +12,23 @@ from pointsman.discovery.errors import Transient
 from pointsman.vip.diff import diff, moves
 from pointsman.vip.elect import Target
 from pointsman.vip.model import (
-    ORDERED,
     Activity,
     Change,
     DeleteServer,
     Endpoint,
     Failure,
-    Forwarding,
     Key,
     VirtualServer,
 )
 from pointsman.vip.owned import Memory, Standing
 from pointsman.vip.parts import Look, Memories, Report, Routes, Rules, Servers, Settings, Wants
+from pointsman.vip.surroundings import Surroundings
 from pointsman.vip.transition import Drain, Passage, step
 
 READ = 10
 """Of so many comparisons one reads all that the kernel tells, the others what it lists cheaply."""
 RETRY, MOST_RETRY = 1.0, 64.0
 """Seconds after a refusal until all is read and compared again: the first, and at most."""
-
-SLOPPY = {"net.ipv4.vs.sloppy_tcp": "1"}
-"""A connection that begins in the middle is taken over from another director: mh chooses alike."""
 
 KEEP_CONNECTIONS = {"net.ipv4.vs.expire_nodest_conn": "0"}
 """While a real server is deleted and added again: its connections wait rather than break."""
@@ -57,6 +53,7 @@ class Kernel:
         self._settings = settings
         self._owned = owned
         self._wants = wants
+        self._around = Surroundings(servers, settings, owned, wants)
         self._inside = Memory(ranges=frozenset(wants.ranges))
         self._actual: dict[Key, VirtualServer] | None = None
         """What the kernel has; None when that must be read."""
@@ -67,10 +64,8 @@ class Kernel:
         """How many virtual servers of others there are."""
         self._looks = 0
         """How often the kernel was compared as a whole."""
-        self._forwards = False
-        """IPv6 packets of other hosts are forwarded."""
         self._ready = False
-        """The surroundings were made once."""
+        """All surroundings are there: what they lack from now on somebody took away."""
         self._passages = self._remembered()
 
     def adopt(self, targets: Mapping[Key, Target], now: float) -> Report:
@@ -118,8 +113,7 @@ class Kernel:
                 for key, passage in self._passages.items()
                 for endpoint, drain in passage.drains.items()
             },
-            self._settings.read([*self._wants.sysctls, *SLOPPY])
-            | {"timeouts (tcp, tcp_fin, udp)": "{} {} {} s".format(*self._servers.timeouts())},
+            self._around.read(),
         )
 
     def traffic(self) -> Mapping[Key, Activity]:
@@ -133,13 +127,7 @@ class Kernel:
         changes = tuple(DeleteServer(k) for k in sorted(self._servers.table()) if ours.covers(k))
         failures = self._servers.apply(changes) if changes else ()
         removed = self._routes.remove() + (self._rules.remove() if self._rules else 0)
-        restored = len(self._settings.ensure(memory.sysctls))
-        if memory.timeouts is not None:
-            self._servers.set_timeouts(*memory.timeouts)
-            restored += 1
-        for daemon in sorted(memory.daemons & self._servers.daemons()):
-            self._servers.stop(daemon)
-            restored += 1
+        restored = self._around.restore(memory)
         self._actual = None
         if not failures:
             self._owned.keep(Memory())
@@ -165,17 +153,18 @@ class Kernel:
             self._outside = frozenset(key for key in there if not self._inside.covers(key))
         # Remembered before they are made, so that a crash in between leaves nothing behind.
         self._own(self._outside)
-        complaints = []
-        surroundings = 0
-        works = [lambda: self._set(self._wants.sysctls), self._time, self._synchronise]
-        if rules := self._rules:
+        complaints: list[str] = []
+        surroundings = self._around.ensure(complaints)
+        if self._rules:
             served = {key for key in there if key in actual or _live(targets[key].server)}
-            works.append(lambda: rules.ensure(served))
-        for work in works:
             try:
-                surroundings += work()
+                surroundings += self._rules.ensure(served)
             except Transient as error:
                 complaints.append(str(error))
+        if not self._ready:
+            # Where no address is local yet, the kernel refuses real servers. What it has is whole.
+            there_yet = {key.address for key in self._outside if key in actual}
+            surroundings += self._routes.sync(sorted(there_yet))
         repaired = 0
         if known is not None and actual is not known:
             mine = ours | {key for key in known if self._covers(key)}
@@ -184,7 +173,7 @@ class Kernel:
         surroundings += report.surroundings
         if self._ready:
             repaired += surroundings
-        self._ready = True
+        self._ready = not complaints
         return msgspec.structs.replace(
             report,
             surroundings=surroundings,
@@ -223,7 +212,7 @@ class Kernel:
         changes = diff({k: actual[k] for k in keys if k in actual}, wanted, self._covers)
         complaints: list[str] = []
         self._rule(wanted.keys() - actual.keys(), complaints, new=True)
-        self._allow(wanted, complaints)
+        self._around.allow(wanted, complaints)
         self._actual = None
         failures = self._apply(changes)
         if not failures:
@@ -301,56 +290,6 @@ class Kernel:
         except Transient as error:
             complaints.append(str(error))
 
-    def _allow(self, wanted: Mapping[Key, VirtualServer], complaints: list[str]) -> None:
-        """Set what only some virtual servers need."""
-        try:
-            if any(_moves_between_directors(server) for server in wanted.values()):
-                self._set(SLOPPY)
-            six = any(key.family == 6 for key in wanted)
-            if six and self._wants.forwarding and not self._forwards:
-                self._set(self._settings.forwarding6())
-                self._forwards = True
-        except Transient as error:
-            complaints.append(str(error))
-
-    def _set(self, wanted: Mapping[str, str]) -> int:
-        """Write settings that differ; remember what was there before us."""
-        before = self._settings.ensure(wanted)
-        if before:
-            # Of a setting written twice the first value is the one that was there before us.
-            memory = self._owned.memory
-            sysctls = before | memory.sysctls
-            self._owned.keep(msgspec.structs.replace(memory, sysctls=sysctls))
-        return len(before)
-
-    def _time(self) -> int:
-        """Set timeouts that differ; remember what was there before us."""
-        if not any(self._wants.timeouts):
-            return 0
-        found = self._servers.timeouts()
-        pairs = zip(found, self._wants.timeouts, strict=True)
-        if all(wanted in (0, there) for there, wanted in pairs):
-            return 0
-        self._servers.set_timeouts(*self._wants.timeouts)
-        memory = self._owned.memory
-        self._owned.keep(msgspec.structs.replace(memory, timeouts=memory.timeouts or found))
-        return 1
-
-    def _synchronise(self) -> int:
-        """Start and stop the daemons that synchronise connections; those of others stay."""
-        memory, wanted = self._owned.memory, self._wants.daemons
-        if not wanted and not memory.daemons:
-            return 0
-        there = self._servers.daemons()
-        old, new = memory.daemons & there - wanted, wanted - there
-        for daemon in sorted(old):
-            self._servers.stop(daemon)
-        for daemon in sorted(new):
-            self._servers.start(daemon)
-        ours = memory.daemons & wanted | new
-        self._owned.keep(msgspec.structs.replace(memory, daemons=ours))
-        return len(old) + len(new)
-
     def _own(self, come: Collection[Key]) -> None:
         """Call these ours from now on, and what is in our ranges."""
         memory = self._owned.memory
@@ -385,9 +324,3 @@ class Kernel:
 
 def _live(server: VirtualServer) -> bool:
     return any(real.weight for real in server.real_servers.values())
-
-
-def _moves_between_directors(server: VirtualServer) -> bool:
-    return server.settings.scheduler == ORDERED and any(
-        real.forwarding != Forwarding.MASQUERADE for real in server.real_servers.values()
-    )

@@ -1,7 +1,7 @@
-"""Virtual servers in memory: the double of ``netlink.Ipvs`` for tests and dry runs."""
+"""A kernel in memory: doubles of ``netlink.Ipvs`` and ``sysctl.Sysctl`` for tests."""
 
 import errno
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from pointsman.discovery.errors import Transient
 from pointsman.vip.model import (
@@ -114,3 +114,31 @@ class MemoryIpvs:
             reals[change.endpoint] = change.real
         self._table[change.key] = VirtualServer(server.settings, reals)
         return 0
+
+
+class MemorySettings:
+    """Settings that are 0 until they are written."""
+
+    def __init__(self, said: list[str] | None = None) -> None:
+        """Append what is written to ``said``, as ``name=value``."""
+        self.values: dict[str, str] = {}
+        self.complaint = ""
+        """Why nothing can be written."""
+        self._said = [] if said is None else said
+
+    def ensure(self, wanted: Mapping[str, str]) -> dict[str, str]:
+        """Write what differs; return the values before, of those written."""
+        if self.complaint and wanted:
+            raise Transient(self.complaint)
+        before = {name: old for name, old in self.read(wanted).items() if old != wanted[name]}
+        self._said += [f"{name.rpartition('.')[2]}={wanted[name]}" for name in before]
+        self.values.update(wanted)
+        return before
+
+    def forwarding6(self) -> dict[str, str]:
+        """Return what forwarding of IPv6 packets needs."""
+        return {"net.ipv6.conf.all.forwarding": "1"}
+
+    def read(self, names: Iterable[str]) -> dict[str, str]:
+        """Return the values."""
+        return {name: self.values.get(name, "0") for name in names}

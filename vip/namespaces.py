@@ -8,11 +8,9 @@ path of its namespace.
 import ctypes
 import errno
 import fcntl
-import ipaddress
 import os
-import socket
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 
@@ -29,9 +27,6 @@ _NEWNET = 0x4000_0000  # CLONE_NEWNET
 _GET_TYPE = 0xB703  # NS_GET_NSTYPE, linux/nsfs.h
 _LONGEST = 4096  # PATH_MAX
 _OPEN = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe must not be waited for
-_AF = {4: socket.AF_INET, 6: socket.AF_INET6}
-_ANYWHERE = {4: "192.0.2.1", 6: "2001:db8::1"}
-"""Addresses that only a default route leads to (RFC 5737, RFC 3849)."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -166,20 +161,3 @@ def _why(error: OSError) -> str:
     if error.errno == errno.EINVAL:
         return "it is no network namespace"
     return error.strerror or str(error)
-
-
-def source(families: Iterable[int]) -> dict[int, str]:
-    """Return, by family, the address that connections to the outside leave from, "" for none.
-
-    It is that of the namespace the calling thread is in. Connecting a UDP socket sends nothing.
-    """
-    return {family: _source(family) for family in families}
-
-
-def _source(family: int) -> str:
-    with suppress(OSError), socket.socket(_AF[family], socket.SOCK_DGRAM) as probe:
-        probe.connect((_ANYWHERE[family], 9))
-        address = str(probe.getsockname()[0])
-        # A link-local one is of no use to servers on other links.
-        return "" if ipaddress.ip_address(address).is_link_local else address
-    return ""

@@ -50,6 +50,8 @@ class Wanted(msgspec.Struct, frozen=True):
     """By family."""
     divided: Map[Vip, bool] = Map()
     """VIPs whose tasks disagree about how they are balanced."""
+    taken: Map[Vip, bool] = Map()
+    """VIPs whose address is that of a host."""
     moves: tuple[Move, ...] = ()
     place: Place = Place()
     reserved: frozenset[str] = frozenset()
@@ -76,18 +78,14 @@ class Wanted(msgspec.Struct, frozen=True):
 
     @property
     def notes(self) -> tuple[Note, ...]:
-        """Names that have no address, and VIPs whose tasks disagree; sorted."""
+        """VIPs that can't have an address, and those whose tasks disagree; sorted."""
         full = (
             Note(f"VIP {name}", f"no address is left in the range {one.range}")
             for one in self.assigned.values()
             for name in one.missing
         )
         divided = (Note(f"VIP {vip}", _DIVIDED) for vip in self.divided)
-        taken = (
-            Note(f"VIP {vip}", _TAKEN)
-            for vip in (self.members if self.reserved else ())
-            if vip.address in self.reserved
-        )
+        taken = (Note(f"VIP {vip}", _TAKEN) for vip in self.taken)
         return tuple(sorted([*full, *divided, *taken]))
 
 
@@ -107,10 +105,9 @@ def update(
 ) -> Wanted:
     """Return what is wanted once these are gone and those have come.
 
-    ``reserved`` are the addresses of hosts.
-
-    ``hold`` is for how many seconds a name keeps an address that another name takes over from it;
-    until then that one waits. ``now`` is of the clock that ``Wanted.wake`` is told by.
+    ``reserved`` are the addresses of hosts. ``hold`` is for how many seconds a name keeps an
+    address that another name takes over from it; until then that one waits. ``now`` is of the clock
+    that ``Wanted.wake`` is told by.
     """
     members, touched = _members(before.members, removed, added)
     names = {vip.name for vip in touched if vip.name}
@@ -124,9 +121,9 @@ def update(
     if reserved != before.reserved:
         other = reserved ^ before.reserved
         affected.update(vip for vip in members if vip.address in other)
-    taken = {move.address: move.name for move in moves}
-    places = _Places(assigned, moves, taken, reserved)
-    keys, owners, divided = before.keys.mutate(), before.owners.mutate(), before.divided.mutate()
+    places = _Places(assigned, moves, reserved)
+    keys, owners = before.keys.mutate(), before.owners.mutate()
+    divided, taken = before.divided.mutate(), before.taken.mutate()
     changed: set[Key] = set()
     for vip in affected:
         old = before.keys.get(vip, frozenset())
@@ -138,9 +135,11 @@ def update(
             _put(owners, key, owners.get(key, frozenset()) | {vip})
         _put(keys, vip, new)
         _put(divided, vip, len({one.policy for one in members.get(vip, ())}) > 1)
+        _put(taken, vip, vip in members and vip.address in reserved)
     after = Wanted(
         members=members, keys=keys.finish(), owners=owners.finish(), named=named,
-        assigned=assigned, divided=divided.finish(), moves=moves, place=place, reserved=reserved,
+        assigned=assigned, divided=divided.finish(), taken=taken.finish(), moves=moves,
+        place=place, reserved=reserved,
     )  # fmt: skip
     targets = before.targets.mutate()
     for key in changed:
@@ -170,15 +169,15 @@ class _Places:
         self,
         assigned: Mapping[int, Assigned],
         moves: Iterable[Move],
-        taken: Mapping[str, str],
         reserved: frozenset[str],
     ) -> None:
         self._assigned = assigned
         self._reserved = reserved
         self._old = defaultdict(list)
+        self._taken = {}
         for move in moves:
             self._old[move.name].append(move.address)
-        self._taken = taken
+            self._taken[move.address] = move.name
 
     def keys(self, vip: Vip, members: Iterable[Backend]) -> Iterator[Key]:
         """Yield the virtual servers of a VIP."""

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from pointsman import log as log_
@@ -78,6 +79,8 @@ class Daemon:
         self._reconciling = asyncio.Lock()
         self._namespaces: frozenset[Namespace] = frozenset()
         self._namespace_notes: tuple[Note, ...] = ()
+        self._unentered: frozenset[str] = frozenset()
+        """Why namespaces have no virtual servers yet."""
         self._waiting_for = "no master has been read yet"
         self._signals: asyncio.Queue[signal.Signals] = asyncio.Queue()
 
@@ -253,7 +256,9 @@ class Daemon:
         """
         following = self._config.discovery
         await asyncio.to_thread(check, config.discovery)
-        kernel = KernelWorker(lambda: open_kernels(config)) if config.vip.enabled else None
+        vip = config.vip
+        opened = partial(open_kernels, config, dry=vip.dry_run)
+        kernel = KernelWorker(opened) if vip.enabled else None
         if kernel:
             await kernel.open()
         before = self._generation
@@ -262,7 +267,7 @@ class Daemon:
             generation = Generation(
                 config, nameservers(config), own(config), kernel, self._metrics, self._front, serial
             )
-            if kernel:
+            if kernel and not vip.dry_run:
                 await self._enter(kernel, self._namespaces)
             await self._front.listeners.listen(config.dns.listen)
             await self._http.listen(config.http.listen)
@@ -332,7 +337,7 @@ class Daemon:
                 there, self._namespace_notes = await asyncio.to_thread(
                     namespaces.read, folder, vip.namespaces
                 )
-            if there != self._namespaces:
+            if there != self._namespaces or self._unentered:
                 async with self._reconciling:
                     self._namespaces = there
                     if self._generation and self._generation.kernel:
@@ -341,8 +346,10 @@ class Daemon:
             await asyncio.sleep(NAMESPACES)
 
     async def _enter(self, kernel: KernelWorker, there: frozenset[Namespace]) -> None:
-        for complaint in await kernel.follow(there):
-            log.warning("%s; it has no virtual servers", complaint)
+        complaints = frozenset(await kernel.follow(there))
+        for complaint in sorted(complaints - self._unentered):
+            log.warning("%s; it has no virtual servers, and is tried again", complaint)
+        self._unentered = complaints
         self._metrics.namespaces.set(kernel.namespaces)
 
     async def _follow(self) -> None:

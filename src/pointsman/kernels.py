@@ -1,6 +1,6 @@
 """The kernels of this host and of further network namespaces, brought to the same targets."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from typing import TypeAlias
 
@@ -37,19 +37,26 @@ class Kernels:
 
     def follow(self, namespaces: Collection[Namespace]) -> tuple[str, ...]:
         """Have exactly these namespaces beside the host's; return why one can't be had."""
-        complaints = []
+        complaints: list[str] = []
         for gone in self._others.keys() - set(namespaces):
             self._others.pop(gone)[1].close()
             self._forget(gone)
         for new in sorted(set(namespaces) - self._others.keys()):
-            opened = ExitStack()
             try:
                 with inside(new.path):
-                    self._others[new] = (opened.enter_context(self._open(new)), opened)
-            except (Transient, Fatal) as error:
-                opened.close()
-                complaints.append(f"network namespace {new.name}: {error}")
+                    complaints += self._opened(new)
+            except Transient as error:
+                complaints.append(_complaint(new, error))
         return tuple(complaints)
+
+    def _opened(self, new: Namespace) -> Iterator[str]:
+        """Open the kernel's part of a namespace; yield why that can't be done."""
+        opened = ExitStack()
+        try:
+            self._others[new] = (opened.enter_context(self._open(new)), opened)
+        except (Transient, Fatal) as error:  # what is fatal there is not so here
+            opened.close()
+            yield _complaint(new, error)
 
     @property
     def namespaces(self) -> int:
@@ -83,10 +90,10 @@ class Kernels:
         for namespace, (kernel, _) in self._others.items():
             try:
                 with inside(namespace.path):
-                    report = _joined(report, work(kernel))
+                    found = _tried(namespace, kernel, work)
             except Transient as error:
-                complaint = f"network namespace {namespace.name}: {error}"
-                report = _joined(report, Report(complaints=(complaint,)))
+                found = Report(complaints=(_complaint(namespace, error),))
+            report = _joined(report, found)
         return report
 
     def look(self) -> Look:
@@ -96,6 +103,18 @@ class Kernels:
     def traffic(self) -> Mapping[Key, Activity]:
         """See ``Kernel.traffic``: of the host's."""
         return self.host.traffic()
+
+
+def _tried(namespace: Namespace, kernel: Kernel, work: Callable[[Kernel], Report]) -> Report:
+    """Do it in a namespace; what goes wrong there, be it fatal, is a complaint here."""
+    try:
+        return work(kernel)
+    except (Transient, Fatal) as error:
+        return Report(complaints=(_complaint(namespace, error),))
+
+
+def _complaint(namespace: Namespace, error: Exception) -> str:
+    return f"network namespace {namespace.name}: {error}"
 
 
 def _joined(one: Report, other: Report) -> Report:

@@ -1,5 +1,6 @@
 """What this host gives: its own addresses, and the parts that change its kernel."""
 
+import ipaddress
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -16,7 +17,7 @@ from pointsman.vip import sync
 from pointsman.vip.dry import DryOwned, DryRoutes, DryServers, DrySettings
 from pointsman.vip.kernel import Kernel
 from pointsman.vip.link import Link
-from pointsman.vip.namespaces import Namespace, source
+from pointsman.vip.namespaces import Namespace
 from pointsman.vip.netfilter import Netfilter
 from pointsman.vip.netlink import Ipvs
 from pointsman.vip.owned import Owned
@@ -41,9 +42,12 @@ def facing(hosts: Sequence[str], family: int) -> str:
         try:
             with socket.socket(_AF[family], socket.SOCK_DGRAM) as probe:
                 probe.connect((host, port))
-                return str(probe.getsockname()[0])
+                found = str(probe.getsockname()[0])
         except OSError:
             continue
+        # A link-local one is of no use to servers on other links.
+        if not ipaddress.ip_address(found.partition("%")[0]).is_link_local:
+            return found
     return ""
 
 
@@ -55,9 +59,15 @@ def addresses(config: Config) -> dict[int, str]:
         hosts = (*hosts, *parse_url(config.discovery.zookeeper).hosts.split(","))
     if config.discovery.file:
         hosts = ANYWHERE
-    found = {family: facing(hosts, family) for family in (4, 6)}
+    found = _facing_others(hosts)
     if own:
         found[6 if ":" in own else 4] = own
+    return found
+
+
+def _facing_others(hosts: Sequence[str]) -> dict[int, str]:
+    """Return the address from which others are reached, by family, where there is one."""
+    found = {family: facing(hosts, family) for family in (4, 6)}
     return {family: address for family, address in found.items() if address}
 
 
@@ -119,13 +129,13 @@ def open_kernel(config: Config, *, dry: bool = False) -> Iterator[Kernel]:
 
 
 @contextmanager
-def open_kernels(config: Config) -> Iterator[Kernels]:
-    """Give the kernel's part of this host and, as they come, of further namespaces.
+def open_kernels(config: Config, *, dry: bool = False) -> Iterator[Kernels]:
+    """Give the kernel's part of this host, dry or not, and, as they come, of further namespaces.
 
     Raises Fatal as ``open_kernel`` does.
     """
     with (
-        open_kernel(config, dry=config.vip.dry_run) as host,
+        open_kernel(config, dry=dry) as host,
         Kernels(
             host,
             lambda namespace: _open_inside(config, namespace),
@@ -144,7 +154,7 @@ def _open_inside(config: Config, namespace: Namespace) -> Iterator[Kernel]:
     found = ranges(config)
     with (
         Ipvs() as servers,
-        closing(Link(config.vip.link, found, source((4, 6)))) as link,
+        closing(Link(config.vip.link, found, _facing_others(ANYWHERE))) as link,
     ):
         yield Kernel(
             servers,

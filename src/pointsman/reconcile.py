@@ -125,7 +125,7 @@ class Reconciler:
                 else:
                     report = await self._kernel.sync(self.targets, changed, whole=whole)
             self._changed.clear()
-            self._report(report)
+            self._report(report, whole=whole or remembered)
             wakes.append(report.wake)
         await self._publish(names)
         self._renamed.clear()
@@ -223,7 +223,7 @@ class Reconciler:
         for zone in self._responder.zones:
             metrics.records.labels(zone.apex).set(len(zone))
 
-    def _report(self, report: Report) -> None:
+    def _report(self, report: Report, *, whole: bool) -> None:
         for change in report.changes:
             self._metrics.kernel_changes.labels(type(change).__name__).inc()
         self._metrics.kernel_changes.labels("surroundings").inc(report.surroundings)
@@ -242,7 +242,8 @@ class Reconciler:
         self._refused = frozenset(report.failures)
         for complaint in sorted(frozenset(report.complaints) - self.complaints):
             log.warning("%s; VIPs go on without it", complaint)
-        self.complaints = frozenset(report.complaints)
+        # What stood before a change stands after it: only a look at all of it can tell otherwise.
+        self.complaints = frozenset(report.complaints) | (frozenset() if whole else self.complaints)
 
 
 def _size(target: Target | None) -> int:

@@ -3,12 +3,21 @@ import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from pathlib import Path
 
 import pytest
 
+from pointlab import netns
 from pointsman.discovery.errors import Transient
 from pointsman.vip.addresses import parse_range
+from pointsman.vip.elect import Target
+from pointsman.vip.kernel import Kernel
 from pointsman.vip.link import Link
+from pointsman.vip.model import Endpoint, Key, Protocol, RealServer, VirtualServer
+from pointsman.vip.netlink import Ipvs
+from pointsman.vip.owned import Owned
+from pointsman.vip.parts import Wants
+from pointsman.vip.sysctl import Sysctl
 
 RANGES = (parse_range("11.0.0.0-11.255.255.255"), parse_range("fd01:c::/64"))
 
@@ -132,3 +141,19 @@ def test_a_socket_that_fails_is_transient_and_the_next_use_opens_another(
         with pytest.raises(Transient, match="the routes of VIPs on pointsman0 can't be set"):
             one.sync([])
     assert one.sync([]) == 0
+
+
+def test_real_servers_are_taken_in_a_namespace_whose_loopback_was_never_up(tmp_path: Path) -> None:
+    # The kernel looks their addresses up in a table of local ones, which is not there yet.
+    ip("netns add raw")
+    key = Key(Protocol.TCP, "11.0.0.1", 80)
+    target = Target(VirtualServer(real_servers={Endpoint("10.0.0.3", 80): RealServer()}))
+    try:
+        with netns.inside("raw"), ExitStack() as opened:
+            servers = opened.enter_context(Ipvs())
+            raw = opened.enter_context(closing(Link("pointsman0", RANGES, {})))
+            owned = Owned(tmp_path / "owned.json")
+            kernel = Kernel(servers, raw, None, Sysctl(), owned, Wants(RANGES))
+            assert kernel.sync({key: target}, (), 0).failures == ()
+    finally:
+        ip("netns delete raw")

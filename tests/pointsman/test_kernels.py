@@ -1,18 +1,18 @@
 import os
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
 
-from pointsman.discovery.errors import Transient
+from pointsman.discovery.errors import Fatal, Transient
 from pointsman.kernels import Kernels
 from pointsman.vip.dry import DryOwned, DryRoutes
 from pointsman.vip.elect import Target
 from pointsman.vip.kernel import Kernel
 from pointsman.vip.memory import MemoryIpvs
-from pointsman.vip.model import Endpoint, Key, Protocol, RealServer, VirtualServer
+from pointsman.vip.model import Endpoint, Key, Protocol, RealServer, Table, VirtualServer
 from pointsman.vip.namespaces import Namespace
 from pointsman.vip.owned import Memory
 from pointsman.vip.parts import Wants
@@ -97,6 +97,19 @@ def test_one_that_cannot_be_had_is_a_complaint_and_the_others_follow(namespace: 
     assert second.startswith("network namespace gone: ")
     box.kernels.sync(TARGETS, (), 0, whole=True)
     assert box.others["one"].table() == {KEY: SERVER}
+
+
+def test_one_without_ip_vs_or_the_right_to_it_ends_nobody_else(namespace: Namespace) -> None:
+    class Forbidden(MemoryIpvs):
+        def table(self) -> Table:
+            raise Fatal("no right")
+
+    box = Box()
+    forbidden = Kernels(kernel(box.host), lambda _: nullcontext(kernel(Forbidden())), box.forget)
+    assert forbidden.follow({namespace}) == ()
+    report = forbidden.sync(TARGETS, (), 0)
+    assert report.complaints == ("network namespace one: no right",)
+    assert box.host.table() == {KEY: SERVER}
 
 
 def test_one_that_vanished_unseen_is_a_complaint(namespace: Namespace) -> None:

@@ -1,7 +1,7 @@
 """The order in which names and kernel follow the cluster."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from pointsman.testing import cluster, discovery, port, task
 from pointsman.vip.addresses import Range
 from pointsman.vip.guard import Guard
 from pointsman.vip.kernel import Kernel
-from pointsman.vip.memory import MemoryIpvs
+from pointsman.vip.memory import MemoryIpvs, MemorySettings
 from pointsman.vip.model import Change, Failure
 from pointsman.vip.owned import Owned
 from pointsman.vip.parts import Wants
@@ -43,27 +43,12 @@ class Surroundings:
         return 0
 
 
-class Settings:
-    complaint = ""
-
-    def ensure(self, wanted: Mapping[str, str]) -> dict[str, str]:
-        if self.complaint:
-            raise Transient(self.complaint)
-        return {}
-
-    def forwarding6(self) -> Mapping[str, str]:
-        return {"net.ipv6.conf.all.forwarding": "1"}
-
-    def read(self, names: Iterable[str]) -> dict[str, str]:
-        return {}
-
-
 class Box:
     """A reconciler over a kernel in memory, which asks DNS at each change it is sent."""
 
     def __init__(self, folder: Path, guard: Guard = GUARD) -> None:
         self.servers = MemoryIpvs()
-        self.settings = Settings()
+        self.settings = MemorySettings()
         self.seen: list[tuple[str, str]] = []
         self.names = Zone("mesos.", Soa("ns1.mesos.", "root.ns1.mesos."), 60)
         apex = "l4lb.thisdcos.directory."
@@ -151,6 +136,26 @@ def test_surroundings_that_cannot_be_set_leave_the_rest_working(
     assert box.ask(NAME) == "11.225.36.193"
     said = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
     assert said == ["sysctl x can't be set; VIPs go on without it"]  # once
+
+
+def test_a_complaint_stands_until_all_is_looked_at_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    box = Box(tmp_path)
+    box.settings.complaint = "sysctl x can't be set"
+
+    async def run() -> None:
+        await box.worker.open()
+        for whole in (True, False, True):
+            await box.reconciler.run_once(cluster(web()), whole=whole)
+            assert box.reconciler.complaints == {"sysctl x can't be set"}
+        box.settings.complaint = ""
+        await box.reconciler.run_once(cluster(web()), whole=True)
+        assert box.reconciler.complaints == frozenset()
+        await box.worker.close()
+
+    asyncio.run(run())
+    assert len([r for r in caplog.records if r.levelname == "WARNING"]) == 1
 
 
 def test_what_was_done_is_counted(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """The order and the ownership of what is done to the kernel, on doubles of it."""
 
 import errno
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 import pytest
@@ -9,11 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.discovery.errors import Transient
-from pointsman.vip import sync
 from pointsman.vip.addresses import Range
 from pointsman.vip.elect import Target
 from pointsman.vip.kernel import READ, RETRY, Kernel
-from pointsman.vip.memory import MemoryIpvs
+from pointsman.vip.memory import MemoryIpvs, MemorySettings
 from pointsman.vip.model import (
     Change,
     DeleteServer,
@@ -29,7 +28,6 @@ from pointsman.vip.model import (
 )
 from pointsman.vip.owned import Memory, Owned, Standing
 from pointsman.vip.parts import Wants
-from pointsman.vip.sync import Daemon, Sync
 
 NAMED, OTHER = Key(Protocol.TCP, "11.0.0.1", 80), Key(Protocol.TCP, "11.0.0.2", 80)
 ADDRESS = Key(Protocol.TCP, "10.1.1.1", 80)
@@ -87,29 +85,6 @@ class Rules:
         return int(before is not None)
 
 
-class Values:
-    def __init__(self, said: list[str]) -> None:
-        self.said = said
-        self.values: dict[str, str] = {}
-        self.sealed = False
-
-    def ensure(self, wanted: Mapping[str, str]) -> dict[str, str]:
-        if self.sealed and wanted:
-            raise Transient("read-only")
-        before = {
-            k: self.values.get(k, "0") for k in wanted if self.values.get(k, "0") != wanted[k]
-        }
-        self.said += [f"{name.rpartition('.')[2]}={wanted[name]}" for name in before]
-        self.values.update(wanted)
-        return before
-
-    def forwarding6(self) -> Mapping[str, str]:
-        return {"net.ipv6.conf.all.forwarding": "1"}
-
-    def read(self, names: Iterable[str]) -> dict[str, str]:
-        return {name: self.values.get(name, "0") for name in names}
-
-
 class Spy(MemoryIpvs):
     def __init__(self, said: list[str], table: Table) -> None:
         super().__init__(table)
@@ -137,17 +112,16 @@ class Box:
         self.servers = Spy(self.said, table or {})
         self.routes = Routes(self.said)
         self.rules = Rules(self.said)
-        self.values = Values(self.said)
+        self.values = MemorySettings(self.said)
 
     def kernel(
         self,
         *ranges: Range,
         boot: str = "b1",
         timeouts: tuple[int, int, int] = (0, 0, 0),
-        daemons: frozenset[Daemon] = frozenset(),
     ) -> Kernel:
         owned = Owned(self.folder / "owned.json")
-        wants = Wants(ranges or (RANGE,), SYSCTLS, True, timeouts, boot, daemons)
+        wants = Wants(ranges or (RANGE,), SYSCTLS, True, timeouts, boot)
         return Kernel(self.servers, self.routes, self.rules, self.values, owned, wants)
 
     @property
@@ -288,7 +262,7 @@ def test_vips_work_without_rules_that_cannot_be_had(box: Box) -> None:
 
 
 def test_vips_work_without_settings_that_cannot_be_written(box: Box) -> None:
-    box.values.sealed = True
+    box.values.complaint = "read-only"
     direct = RealServer(forwarding=Forwarding.DIRECT)
 
     def mh(*endpoints: Endpoint) -> Target:
@@ -386,49 +360,6 @@ def test_a_new_order_under_mh_breaks_no_connection(box: Box) -> None:
     kernel.sync({NAMED: mh(ONE, TWO)}, {NAMED}, 0)
     assert box.said == ["expire_nodest_conn=0", "servers", "expire_nodest_conn=1"]
     assert list(box.servers.table()[NAMED].real_servers) == [ONE, TWO]
-
-
-def test_directors_that_choose_alike_take_over_each_others_connections(box: Box) -> None:
-    direct = RealServer(forwarding=Forwarding.DIRECT)
-    kernel = box.kernel()
-    kernel.sync({}, (), 0, whole=True)
-    kernel.sync({NAMED: Target(VirtualServer(Settings("mh"), {ONE: RealServer()}))}, {NAMED}, 0)
-    assert "net.ipv4.vs.sloppy_tcp" not in box.values.values
-    kernel.sync({NAMED: Target(VirtualServer(Settings("mh"), {ONE: direct}))}, {NAMED}, 0)
-    assert box.values.values["net.ipv4.vs.sloppy_tcp"] == "1"
-    kernel.flush()
-    assert box.values.values["net.ipv4.vs.sloppy_tcp"] == "0"
-
-
-def test_connections_are_synchronised_as_configured(box: Box) -> None:
-    eth0 = sync.wanted(Sync("eth0", 7))
-    kernel = box.kernel(daemons=eth0)
-    kernel.sync({}, (), 0)
-    assert box.servers.daemons() == eth0
-    assert box.kernel(daemons=eth0).sync({}, (), 0).surroundings == 0
-    only = sync.wanted(Sync("eth0", 7, "backup"))
-    box.kernel(daemons=only).sync({}, (), 0)
-    assert box.servers.daemons() == only
-    box.kernel().flush()
-    assert box.servers.daemons() == frozenset()
-
-
-def test_somebody_elses_daemon_stays_and_is_complained_of(box: Box) -> None:
-    box.servers.start(Daemon("master", "eth9", 1))
-    report = box.kernel(daemons=sync.wanted(Sync("eth0", role="master"))).sync({}, (), 0)
-    assert report.complaints == ("sync daemon master on eth0, id 0: there is one already",)
-    box.kernel().flush()
-    assert box.servers.daemons() == {Daemon("master", "eth9", 1)}
-
-
-def test_ipv6_packets_are_forwarded_once_there_is_an_ipv6_vip(box: Box) -> None:
-    six = Key(Protocol.TCP, "fd01:c::1", 80)
-    server = VirtualServer(Settings(), {Endpoint("fd00::1", 80): RealServer()})
-    kernel = box.kernel()
-    kernel.sync({NAMED: TARGET}, (), 0, whole=True)
-    assert "net.ipv6.conf.all.forwarding" not in box.values.values
-    kernel.sync({NAMED: TARGET, six: Target(server)}, {six}, 0)
-    assert box.values.values["net.ipv6.conf.all.forwarding"] == "1"
 
 
 def test_what_there_is_of_ours_is_told(tmp_path: Path) -> None:

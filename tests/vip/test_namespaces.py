@@ -13,7 +13,7 @@ import pytest
 from pointsman.discovery.errors import Fatal, Transient
 from pointsman.discovery.model import Note
 from pointsman.vip import namespaces
-from pointsman.vip.namespaces import Namespace, inside, read, source
+from pointsman.vip.namespaces import Namespace, inside, read
 
 _NEWNET = 0x4000_0000
 _CAP_SYS_ADMIN = 21
@@ -198,22 +198,6 @@ def test_a_thread_that_can_not_come_back_must_end(new: Callable[[], str]) -> Non
 
     with ThreadPoolExecutor(1) as pool:
         assert "can't come back" in pool.submit(stay).result()
-
-
-def test_the_source_is_what_connections_to_the_outside_leave_from(
-    network: Callable[[str], None],
-) -> None:
-    assert source((4, 6)) == {4: "", 6: ""}
-    network("link add eth0 type veth peer name peer")
-    network("addr add 10.9.8.7/24 dev eth0")
-    network("addr add fe80::5/64 dev eth0 nodad")
-    network("link set peer up")
-    network("link set eth0 up")
-    network("route add default via 10.9.8.1")
-    network("route add default via fe80::1 dev eth0")
-    assert source((4, 6)) == {4: "10.9.8.7", 6: ""}
-    network("addr add fd00::7/64 dev eth0 nodad")
-    assert source((6,)) == {6: "fd00::7"}
 
 
 def test_errors_of_the_kernel_are_said_in_words() -> None:

@@ -7,10 +7,10 @@ import pytest
 from pointsman.vip import parts
 from pointsman.vip.dry import DryOwned, DryRoutes, DryServers, DrySettings
 from pointsman.vip.link import Link
-from pointsman.vip.memory import MemoryIpvs
+from pointsman.vip.memory import MemoryIpvs, MemorySettings
 from pointsman.vip.netfilter import Netfilter
 from pointsman.vip.netlink import Ipvs
-from pointsman.vip.owned import Memory, Owned
+from pointsman.vip.owned import Memory
 from pointsman.vip.sysctl import Sysctl
 
 
@@ -20,7 +20,7 @@ from pointsman.vip.sysctl import Sysctl
         (parts.Servers, [Ipvs, MemoryIpvs]),
         (parts.Routes, [Link, DryRoutes]),
         (parts.Rules, [Netfilter]),
-        (parts.Settings, [Sysctl]),
+        (parts.Settings, [Sysctl, MemorySettings]),
     ],
 )
 def test_each_takes_what_the_part_takes(part: type, kinds: list[type]) -> None:
@@ -37,4 +37,3 @@ def test_the_dry_ones_pass_on_what_only_looks() -> None:
     assert DryServers(servers).table() == servers.table()
     assert DrySettings(settings).read([]) == {}
     assert DryOwned(Memory()).memory == Memory()
-    assert isinstance(Owned.keep, type(DryOwned.keep))
