@@ -153,6 +153,8 @@ class Check(msgspec.Struct, frozen=True, gc=False):
 
     probe: Probe
     timing: Timing = Timing()
+    port: int = 0
+    """Where to ask; 0 for the port that is served."""
     data_path: bool = False
     """Ask through the virtual server, led to this one real server, rather than directly."""
 
@@ -163,11 +165,12 @@ class Target(msgspec.Struct, frozen=True, gc=False):
     address: str
     port: int
     check: Check
-    mark: int = 0
-    """Firewall mark of its packets, by which IPVS leads them to the real server; 0 for none."""
+    via: str = ""
+    """The virtual server that it is asked through; empty for directly."""
 
     def __str__(self) -> str:
-        return f"{kind(self.check.probe)} {text.joined(self.address, self.port)}"
+        where = f"{kind(self.check.probe)} {text.joined(self.address, self.port)}"
+        return f"{where} through {self.via}" if self.via else where
 
 
 class Place(msgspec.Struct, frozen=True, gc=False):
@@ -193,3 +196,11 @@ class Standing(enum.StrEnum):
     """It answers badly, or too late."""
     LOST = "lost"
     """Nobody answers there."""
+
+
+class Status(msgspec.Struct, frozen=True, gc=False):
+    """What is believed of a target, since when (by ``time.monotonic``), and why."""
+
+    standing: Standing = Standing.NEW
+    since: float = 0.0
+    reason: str = ""
