@@ -17,6 +17,7 @@ from pointsman.discovery import text
 from pointsman.discovery.model import (
     Cluster,
     Discovery,
+    HealthCheck,
     Labels,
     Port,
     PortMapping,
@@ -128,11 +129,29 @@ class _KillPolicy(msgspec.Struct, frozen=True, gc=False):
     grace_period: _Duration = _Duration()
 
 
+class _HealthCheckAt(msgspec.Struct, frozen=True, gc=False):
+    port: int = 0
+    path: str = ""
+    scheme: str = "http"
+
+
+class _HealthCheck(msgspec.Struct, frozen=True, gc=False):
+    type: str = ""
+    http: _HealthCheckAt | None = None
+    tcp: _HealthCheckAt | None = None
+    delay_seconds: float = 0.0
+    grace_period_seconds: float = 0.0
+    interval_seconds: float = 0.0
+    timeout_seconds: float = 0.0
+    consecutive_failures: int = 0
+
+
 _resources = msgspec.json.Decoder(_Resources | tuple[_Resource, ...] | None)
 _statuses = msgspec.json.Decoder(tuple[_Status, ...] | None)
 _labels = msgspec.json.Decoder(_Labels)
 _discovery = msgspec.json.Decoder(_Discovery | None)
 _container = msgspec.json.Decoder(_Container | None)
+_health_check = msgspec.json.Decoder(_HealthCheck | None)
 _kill_policy = msgspec.json.Decoder(_KillPolicy | None)
 _status_list = msgspec.json.Decoder(tuple[Raw, ...] | None)
 
@@ -160,6 +179,8 @@ def task(told: Told, framework: str, agent: str) -> Task:
         discovery = _to_discovery(_discovery.decode(told.discovery))
         where = "container"
         container = _container.decode(told.container)
+        where = "health_check"
+        health_check = _to_health_check(_health_check.decode(told.health_check))
         where = "kill_policy"
         killed = _kill_policy.decode(told.kill_policy) or _KillPolicy()
     except (msgspec.DecodeError, ValueError) as error:
@@ -175,7 +196,8 @@ def task(told: Told, framework: str, agent: str) -> Task:
         agent=agent,
         state=told.state,
         healthy=newest.healthy,
-        checked=bytes(told.health_check) != b"null",
+        checked=health_check is not None,
+        health_check=health_check,
         addresses=addresses,
         docker_address=text.ip(said.get("Docker.NetworkSettings.IPAddress", "")),
         mesos_address=text.ip(said.get("MesosContainerizer.NetworkSettings.IPAddress", "")),
@@ -282,6 +304,17 @@ def _networks(container: _Container | None, status: _Status) -> tuple[str, ...]:
     own = container.network_infos if container else ()
     infos = (*own, *status.container_status.network_infos)
     return tuple(dict.fromkeys(info.name for info in infos if info.name))
+
+
+def _to_health_check(told: _HealthCheck | None) -> HealthCheck | None:
+    if told is None:
+        return None
+    at = told.http or told.tcp or _HealthCheckAt()
+    return HealthCheck(
+        told.type, at.port, at.path, at.scheme,
+        told.delay_seconds, told.grace_period_seconds, told.interval_seconds,
+        told.timeout_seconds, told.consecutive_failures,
+    )  # fmt: skip
 
 
 def _to_discovery(discovery: _Discovery | None) -> Discovery | None:

@@ -47,6 +47,26 @@ class PortMapping(msgspec.Struct, frozen=True, gc=False):
     protocol: str = "tcp"
 
 
+class HealthCheck(msgspec.Struct, frozen=True, gc=False):
+    """What Mesos checks of a task (HealthCheck in ``include/mesos/v1/mesos.proto``)."""
+
+    type: str = ""
+    """``COMMAND``, ``HTTP``, ``TCP``, or empty."""
+    port: int = 0
+    """Inside the task's own network."""
+    path: str = ""
+    scheme: str = "http"
+    delay: float = 0.0
+    """Seconds, as are these: until the first check,"""
+    grace: float = 0.0
+    """in which failures are ignored,"""
+    interval: float = 0.0
+    """from one to the next, and 0 where nothing is said."""
+    timeout: float = 0.0
+    failures: int = 0
+    """In a row until the task is killed; 0 for never."""
+
+
 class Task(msgspec.Struct, frozen=True, gc=False):
     """A task with all that names and virtual servers need, resolved: no look-up is left to do."""
 
@@ -64,6 +84,8 @@ class Task(msgspec.Struct, frozen=True, gc=False):
     """Mesos's own result; None when it never said."""
     checked: bool = False
     """Mesos runs a health check on it."""
+    health_check: HealthCheck | None = None
+    """What that check is."""
     addresses: tuple[str, ...] = ()
     """Of its container (``network_infos``), IPv4 and IPv6 as listed."""
     docker_address: str = ""

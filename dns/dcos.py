@@ -13,6 +13,7 @@ from pointsman.discovery import mangle
 from pointsman.discovery.model import Cluster, Note, Task
 from pointsman.dns import names
 from pointsman.dns.records import Record, address_records, is_preferred
+from pointsman.healthcheck.verdict import Verdict
 
 FAMILIES = ("agentip", "autoip", "containerip")
 
@@ -32,7 +33,9 @@ class DcosRules(msgspec.Struct, frozen=True):
         return f"dcos.{self.domain}."
 
 
-def task_records(task: Task, rules: DcosRules) -> tuple[tuple[Record, ...], tuple[Note, ...]]:
+def task_records(
+    task: Task, rules: DcosRules, judged: Verdict = Verdict.LIVE
+) -> tuple[tuple[Record, ...], tuple[Note, ...]]:
     """Return the records of a running task, none of another; and notes of what can't be served."""
     if task.state != "TASK_RUNNING":
         return (), ()
@@ -47,7 +50,7 @@ def task_records(task: Task, rules: DcosRules) -> tuple[tuple[Record, ...], tupl
         if problem := names.servable(owner):
             return (), (Note(where, problem),)
         addresses = _addresses(task, family)
-        found += address_records(owner, addresses, rules.ttl, is_preferred(task, rules.unhealthy))
+        found += address_records(owner, addresses, rules.ttl, is_preferred(judged, rules.unhealthy))
     return tuple(found), ()
 
 

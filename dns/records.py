@@ -13,6 +13,7 @@ import msgspec
 from pointsman.discovery.model import Agent, Cluster, Framework, Note, Task
 from pointsman.dns import names
 from pointsman.dns.options import Options, options
+from pointsman.healthcheck.verdict import Verdict
 
 MOST_PORT = 65_535
 
@@ -29,7 +30,7 @@ class Record(msgspec.Struct, frozen=True, gc=False, order=True):
     ttl: int
     """Seconds."""
     preferred: bool = True
-    """Answered before those that are not; False for what Mesos doesn't call healthy."""
+    """Answered before those that are not; False for what some check doesn't call healthy."""
     claim: str = ""
     """Who claims the name by a label; empty for a name of its own, which goes before any claim."""
 
@@ -55,7 +56,9 @@ class NameRules(msgspec.Struct, frozen=True):
         return f"ns1.{self.domain}."
 
 
-def task_records(task: Task, rules: NameRules) -> tuple[tuple[Record, ...], tuple[Note, ...]]:
+def task_records(
+    task: Task, rules: NameRules, judged: Verdict = Verdict.LIVE
+) -> tuple[tuple[Record, ...], tuple[Note, ...]]:
     """Return the records of a running task, none of another; and notes of what can't be served."""
     if task.state != "TASK_RUNNING":
         return (), ()
@@ -68,7 +71,8 @@ def task_records(task: Task, rules: NameRules) -> tuple[tuple[Record, ...], tupl
     # mesos-dns publishes a discovery name twice, mangled and as it is: app.group.marathon.mesos.
     wanted = dict.fromkeys((mangled, discovered.lower()) if discovered else (mangled,))
     said, bad = options(task, framework)
-    records = list(_claimed(task, rules, said))
+    preferred = is_preferred(judged, rules.unhealthy)
+    records = list(_claimed(task, rules, said, preferred))
     notes = list(bad)
     for name in wanted:
         if not name:
@@ -78,7 +82,7 @@ def task_records(task: Task, rules: NameRules) -> tuple[tuple[Record, ...], tupl
             notes.append(Note(where, problem))
             continue
         instance = names.canonical(name, task.id, task.agent_id)
-        for record in _named(task, name, instance, framework, rules, said):
+        for record in _named(task, name, instance, framework, rules, said, preferred):
             if problem := _problem(record):
                 notes.append(Note(where, problem))
             else:
@@ -86,9 +90,8 @@ def task_records(task: Task, rules: NameRules) -> tuple[tuple[Record, ...], tupl
     return tuple(dict.fromkeys(records)), tuple(dict.fromkeys(notes))
 
 
-def _claimed(task: Task, rules: NameRules, said: Options) -> Iterator[Record]:
+def _claimed(task: Task, rules: NameRules, said: Options, preferred: bool) -> Iterator[Record]:
     """Yield the addresses of the names that a task claims by its labels."""
-    preferred = is_preferred(task, rules.unhealthy)
     ttl = rules.ttl if said.ttl is None else said.ttl
     claim = f"{task.framework}/{task.name}"
     for name in said.names:
@@ -108,12 +111,17 @@ def _problem(record: Record) -> str:
 
 
 def _named(
-    task: Task, name: str, instance: str, framework: str, rules: NameRules, said: Options
+    task: Task,
+    name: str,
+    instance: str,
+    framework: str,
+    rules: NameRules,
+    said: Options,
+    preferred: bool,
 ) -> Iterator[Record]:
     """Yield a task's records under one name."""
     tail = f"{framework}.{rules.apex}"
     agent_tail = f"{framework}.slave.{rules.apex}"
-    preferred = is_preferred(task, rules.unhealthy)
     ttl = rules.ttl if said.ttl is None else said.ttl
     weight = rules.srv_weight if said.weight is None else said.weight
 
@@ -223,11 +231,9 @@ def address_records(
     return tuple(Record(name, _kind(address), address, ttl, preferred) for address in addresses)
 
 
-def is_preferred(task: Task, unhealthy: str) -> bool:
+def is_preferred(judged: Verdict, unhealthy: str) -> bool:
     """Tell whether a task is answered before those that are not."""
-    return unhealthy == "include" or not (
-        task.healthy is False or (task.checked and task.healthy is None)
-    )
+    return unhealthy == "include" or judged == Verdict.LIVE
 
 
 def _protocols(text: str) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ import enum
 from typing import TypeAlias
 
 import msgspec
+from immutables import Map
 
 from pointsman.discovery import text
 
@@ -45,7 +46,7 @@ class Failed(Exception):
         self.result = Result(outcome, reason)
 
 
-class Tcp(msgspec.Struct, frozen=True, gc=False, tag="tcp"):
+class Tcp(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="tcp"):
     """A connection comes about."""
 
 
@@ -63,7 +64,7 @@ class Tls(msgspec.Struct, frozen=True, gc=False):
     key: str = ""
 
 
-class Http(msgspec.Struct, frozen=True, gc=False, tag="http"):
+class Http(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="http"):
     """A request is answered with a status and a body as expected (RFC 9110, RFC 9112)."""
 
     path: str = "/"
@@ -81,7 +82,7 @@ class Http(msgspec.Struct, frozen=True, gc=False, tag="http"):
     """None for plain HTTP."""
 
 
-class Grpc(msgspec.Struct, frozen=True, gc=False, tag="grpc"):
+class Grpc(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="grpc"):
     """The service says SERVING (``grpc.health.v1.Health/Check`` of the gRPC health protocol)."""
 
     service: str = ""
@@ -91,7 +92,7 @@ class Grpc(msgspec.Struct, frozen=True, gc=False, tag="grpc"):
     tls: Tls | None = None
 
 
-class Dns(msgspec.Struct, frozen=True, gc=False, tag="dns"):
+class Dns(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="dns"):
     """A question is answered (RFC 1035)."""
 
     name: str = "."
@@ -102,7 +103,7 @@ class Dns(msgspec.Struct, frozen=True, gc=False, tag="dns"):
     tcp: bool = False
 
 
-class Udp(msgspec.Struct, frozen=True, gc=False, tag="udp"):
+class Udp(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="udp"):
     """A datagram is answered; without ``expect``, at least not refused."""
 
     send: bytes = b""
@@ -110,7 +111,7 @@ class Udp(msgspec.Struct, frozen=True, gc=False, tag="udp"):
     """What the answer begins with."""
 
 
-class Exec(msgspec.Struct, frozen=True, gc=False, tag="exec"):
+class Exec(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="exec"):
     """A command ends with 0 or 1 (good and warning, as Nagios plugins say it)."""
 
     name: str
@@ -204,3 +205,18 @@ class Status(msgspec.Struct, frozen=True, gc=False):
     standing: Standing = Standing.NEW
     since: float = 0.0
     reason: str = ""
+
+
+class Health(msgspec.Struct, frozen=True):
+    """What is believed of all that this node probes."""
+
+    statuses: Map[Target, Status] = Map()
+    trusting: bool = False
+    """A target that is seen for the first time is taken to be up: it was there before us."""
+
+    def of(self, target: Target) -> Status:
+        """Return what is believed of a target."""
+        return self.statuses.get(target) or (_TRUSTED if self.trusting else _NEW)
+
+
+_NEW, _TRUSTED = Status(), Status(Standing.UP)

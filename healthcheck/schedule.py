@@ -1,4 +1,4 @@
-"""When each target is probed next: spread evenly, so that neither it nor its nodes come in bursts."""
+"""When each target is probed next: spread evenly, so that neither one node nor all burst."""
 
 import heapq
 import zlib

@@ -43,9 +43,12 @@ class State(msgspec.Struct, frozen=True, gc=False):
     last: Result | None = None
 
 
-def begin(now: float, standing: Standing = Standing.NEW, reason: str = "") -> State:
-    """Return the state of a target that is first seen now, and believed to be in this standing."""
-    return State(Status(standing, now, reason), seen=standing, first=now)
+_NEW = Status()
+
+
+def begin(now: float, status: Status = _NEW) -> State:
+    """Return the state of a target that is first seen now, of which this is believed."""
+    return State(status, seen=status.standing, first=now)
 
 
 def step(state: State, result: Result, timing: Timing, damping: float, now: float) -> State:
@@ -76,19 +79,12 @@ def delay(state: State, timing: Timing) -> float:
 
     Short while the results speak against what is believed, or nothing is known yet.
     """
-    believed = state.bad if state.seen is Standing.UP else state.good
-    if state.seen is Standing.NEW or believed and state.seen is not _called(state):
+    contradicted = state.bad if state.seen is Standing.UP else state.good
+    if contradicted or state.seen is Standing.NEW:
         return min(timing.edge, timing.interval)
     if timing.stable and max(state.good, state.bad) >= STABLE:
         return timing.stable
     return timing.interval
-
-
-def _called(state: State) -> Standing:
-    """Return what the last result alone would make of the target."""
-    if state.good:
-        return Standing.UP
-    return Standing.LOST if state.lost else Standing.SICK
 
 
 def _seen(state: State, good: int, bad: int, lost: int, timing: Timing, now: float) -> Standing:
@@ -117,3 +113,10 @@ def _status(before: Status, seen: Standing, result: Result, held: float, now: fl
     if standing is before.standing:
         return before
     return Status(standing, now, reason)
+
+
+def difference(before: Status, after: Status) -> str:
+    """Return in words what became of a target: ``up -> sick after 63 s: HTTP 503, ...``."""
+    lasted = f" after {after.since - before.since:.0f} s" if before.since else ""
+    reason = f": {after.reason}" if after.reason else ""
+    return f"{before.standing} -> {after.standing}{lasted}{reason}"

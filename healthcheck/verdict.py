@@ -37,6 +37,9 @@ _OF_STANDING = {
 }
 _WORST = (Verdict.LOST, Verdict.UNHEALTHY, Verdict.LIVE, Verdict.STARTING)
 """Which of two counts: a check without a result is the last to be heard."""
+_ORDER = (
+    Verdict.GONE, Verdict.KILLING, Verdict.LOST, Verdict.UNHEALTHY, Verdict.STARTING, Verdict.LIVE,
+)  # fmt: skip
 
 
 def verdict(task: Task, standing: Standing | None = None) -> Verdict:
@@ -58,9 +61,7 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
 
     One port without a result makes the task one that starts.
     """
-    found = set(verdicts)
-    order = (Verdict.LOST, Verdict.UNHEALTHY, Verdict.STARTING)
-    return next((one for one in order if one in found), min(found, default=Verdict.LIVE))
+    return min(verdicts, key=_ORDER.index, default=Verdict.LIVE)
 
 
 def _mesos(task: Task) -> Verdict | None:

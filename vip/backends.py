@@ -6,8 +6,10 @@ import msgspec
 
 from pointsman.discovery import mangle
 from pointsman.discovery.model import Agent, Note, Task
+from pointsman.healthcheck.model import Health, Target
 from pointsman.healthcheck.verdict import Verdict, verdict
-from pointsman.vip import policy
+from pointsman.vip import checks, policy
+from pointsman.vip.checks import Checks
 from pointsman.vip.model import Endpoint, RealServer
 from pointsman.vip.policy import Defaults, Policy
 from pointsman.vip.ports import TaskPort, on_host_network, task_ports
@@ -48,6 +50,10 @@ class Backend(msgspec.Struct, frozen=True, gc=False):
     """How it wants the VIP balanced."""
     grace: float = 0.0
     """Seconds that its connections may last once it is being killed; 0 when it isn't known."""
+    target: Target | None = None
+    """How this node checks it; None when it doesn't."""
+    since: float = 0.0
+    """When its check came to this verdict, by ``time.monotonic``; 0 for none."""
 
     @property
     def family(self) -> int:
@@ -55,13 +61,19 @@ class Backend(msgspec.Struct, frozen=True, gc=False):
         return self.endpoint.family
 
 
+UNCHECKED, NOBODY = Checks(), Health()
+
+
 def backends(
-    task: Task, agent: Agent, defaults: Defaults
+    task: Task,
+    agent: Agent,
+    defaults: Defaults,
+    checked: Checks = UNCHECKED,
+    health: Health = NOBODY,
 ) -> tuple[tuple[Backend, ...], tuple[Note, ...]]:
     """Return what a task puts behind VIPs, and notes of what makes no sense."""
-    judged = verdict(task)
     ports, notes = task_ports(task)
-    if judged == Verdict.GONE or not any(port.vips for port in ports):
+    if verdict(task) == Verdict.GONE or not any(port.vips for port in ports):
         return (), notes
     where = f"task {task.id} of {task.framework}"
     framework = mangle.fragment(task.framework)
@@ -82,13 +94,26 @@ def backends(
                 can, why = policy.possible(said, port.protocol, label.port, endpoint.port)
                 if why:
                     notes = (*notes, Note(where, f"VIP {vip}: {why}"))
+                here = local if task.agent in checked.own else endpoint
+                via = f"{port.protocol} {vip}"
+                target, bad = checks.real_server(task, port, ports, here, asked.check, via, checked)
+                notes = (*notes, *(Note(where, f"VIP {vip}: {why}") for why in bad))
+                judged, since = judge(task, target, health)
                 found.append(
                     Backend(
                         vip, endpoint, local, judged, task.agent, task.framework_id, task.id,
-                        agent.region, agent.zone, can.real, can.policy, task.grace,
+                        agent.region, agent.zone, can.real, can.policy, task.grace, target, since,
                     )
                 )  # fmt: skip
-    return tuple(found), notes
+    return tuple(found), tuple(dict.fromkeys(notes))
+
+
+def judge(task: Task, target: Target | None, health: Health) -> tuple[Verdict, float]:
+    """Return the verdict on a task, by its check as well, and since when that says so."""
+    if target is None or task.state != "TASK_RUNNING":
+        return verdict(task), 0.0
+    status = health.of(target)
+    return verdict(task, status.standing), status.since
 
 
 def _endpoints(task: Task, port: TaskPort) -> Iterator[tuple[Endpoint, Endpoint]]:

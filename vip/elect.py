@@ -10,8 +10,15 @@ from pointsman.vip.backends import Backend
 from pointsman.vip.model import ORDERED, Endpoint, RealServer, VirtualServer
 from pointsman.vip.policy import Policy, agreed
 
-_RUNNING = (Verdict.LIVE, Verdict.UNHEALTHY)
-_RANK = {Verdict.LIVE: 0, Verdict.UNHEALTHY: 1, Verdict.KILLING: 2, Verdict.STARTING: 3}
+_RUNNING = (Verdict.LIVE, Verdict.UNHEALTHY, Verdict.LOST)
+_RANK = {
+    Verdict.LIVE: 0, Verdict.UNHEALTHY: 1, Verdict.LOST: 2, Verdict.KILLING: 3, Verdict.STARTING: 4,
+}  # fmt: skip
+
+MARGIN = 10
+"""Percent above its threshold that the live must be before a panic ends."""
+HALF = 50
+"""Percent of those that run: when so many are live, they can bear what the others had."""
 
 _REACH = {"host": 0, "zone": 1, "region": 2, "none": 3}
 
@@ -44,6 +51,10 @@ class Target(msgspec.Struct, frozen=True):
     """Seconds that connections may last, for each of those."""
     slow_start: float = 0.0
     """Seconds in which a new real server comes to its full weight."""
+    open: bool = False
+    """Too few are live: all that run are used."""
+    settles: float | None = None
+    """When that ends, unless there is a reason before; None for at no time."""
 
     @property
     def live(self) -> bool:
@@ -51,13 +62,17 @@ class Target(msgspec.Struct, frozen=True):
         return any(real.weight for real in self.server.real_servers.values())
 
 
-def elect(behind: Sequence[Backend], place: Place) -> Target:
-    """Return what a virtual server of these should come to.
+def elect(
+    behind: Sequence[Backend], place: Place, before: Target | None = None, now: float = 0.0
+) -> Target:
+    """Return what a virtual server of these should come to; ``before`` is what it was to come to.
 
     The live take connections. When none is (or fewer of those that run than the policy's panic
     threshold), those that run do, healthy or not, and when none runs, those that are being killed:
     better a doubtful answer than surely none. A task that has not passed its first health check
     never does. Of all these, the near ones suffice if the policy says so.
+
+    Who gets no connections keeps those it has, but for one that is lost.
     """
     policy = agreed(one.policy for one in behind)
     members: dict[Endpoint, Backend] = {}
@@ -65,7 +80,9 @@ def elect(behind: Sequence[Backend], place: Place) -> Target:
         local = one.agent in place.addresses
         members.setdefault(one.local if local else one.endpoint, one)
     turns = sorted(members, key=lambda endpoint: _turn(endpoint, place, policy))
-    chosen = _near(_usable(members, policy), place, policy)
+    open_, settles = _open(members, policy, before, now)
+    chosen = _near(_usable(members, policy, open_=open_), place, policy)
+    kept = [e for e in turns if e in chosen or members[e].verdict != Verdict.LOST]
     return Target(
         VirtualServer(
             policy.settings,
@@ -73,15 +90,17 @@ def elect(behind: Sequence[Backend], place: Place) -> Target:
                 endpoint: members[endpoint].real
                 if endpoint in chosen
                 else _without_weight(members[endpoint].real)
-                for endpoint in turns
+                for endpoint in kept
             },
         ),
         {
-            endpoint: _drain(one, policy)
-            for endpoint, one in members.items()
-            if endpoint not in chosen or not one.real.weight
+            endpoint: _drain(members[endpoint], policy)
+            for endpoint in kept
+            if endpoint not in chosen or not members[endpoint].real.weight
         },
         policy.slow_start,
+        open_,
+        settles,
     )
 
 
@@ -101,14 +120,55 @@ def order(one: Backend) -> tuple[int, str, str, Endpoint]:
     return _RANK[one.verdict], one.framework_id, one.task_id, one.endpoint
 
 
-def _usable(members: Mapping[Endpoint, Backend], policy: Policy) -> dict[Endpoint, Backend]:
+def _open(
+    members: Mapping[Endpoint, Backend], policy: Policy, before: Target | None, now: float
+) -> tuple[bool, float | None]:
+    """Tell whether too few are live, and when that ends by itself.
+
+    It begins when no one is, or fewer than the panic threshold. When the first come back they
+    could not bear what all others had: it ends when they are half of those that run, or have had
+    the time of ``policy.recover`` for others to follow, and are clearly above the threshold.
+    """
+    live, running = len(_of(members, (Verdict.LIVE,))), len(_of(members, _RUNNING))
+    if policy.no_live == "refuse" or not running:
+        return False, None
+    if not live or live * 100 < running * policy.panic:
+        return True, None
+    if before is None or not before.open:
+        return False, None
+    if live * 100 < running * min(policy.panic + MARGIN, 100) and policy.panic:
+        return True, None
+    if live * 100 >= running * HALF:
+        return False, None
+    settles = now + policy.recover if before.settles is None else before.settles
+    return (False, None) if now >= settles else (True, settles)
+
+
+def _usable(
+    members: Mapping[Endpoint, Backend], policy: Policy, *, open_: bool
+) -> dict[Endpoint, Backend]:
     live = _of(members, (Verdict.LIVE,))
     running = _of(members, _RUNNING)
-    if live and len(live) * 100 >= len(running) * policy.panic:
-        return live
-    if policy.no_live == "refuse":
-        return live
-    return running or _of(members, (Verdict.KILLING,))
+    if open_:
+        return running
+    if not running and policy.no_live == "open":
+        return _of(members, (Verdict.KILLING,))
+    return live | _spared(running, policy)
+
+
+def _spared(running: Mapping[Endpoint, Backend], policy: Policy) -> dict[Endpoint, Backend]:
+    """Return who is used though a check fails: more may not be taken out; the last to fail are.
+
+    At least one may be taken out.
+    """
+    if policy.max_ejected >= 100:
+        return {}
+    failed = sorted(
+        (endpoint for endpoint, one in running.items() if one.verdict != Verdict.LIVE),
+        key=lambda endpoint: (running[endpoint].since, endpoint),
+    )
+    most = max(len(running) * policy.max_ejected // 100, 1)
+    return {endpoint: running[endpoint] for endpoint in failed[most:]}
 
 
 def _of(

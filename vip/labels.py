@@ -12,6 +12,9 @@ import msgspec
 from pointsman.discovery import mangle, text
 from pointsman.vip.policy import OPTIONS
 
+HEALTHCHECK = "healthcheck"
+"""The option of a VIP that says how its real servers are checked."""
+
 TASK_LABEL = "VIP_PORT"
 """Of a task's own labels, those with this start and an index into its host ports."""
 
@@ -71,7 +74,7 @@ def option(key: str, vips: Container[str]) -> str | None:
 
     ``vips`` are the keys of VIPs that it may belong to; None when it is no option of any.
     """
-    for name in OPTIONS:
+    for name in (*OPTIONS, HEALTHCHECK):
         for ending in (f"_{name.upper()}", f"_{name}"):
             if key.endswith(ending) and key.removesuffix(ending) in vips:
                 return name

@@ -61,6 +61,10 @@ class Policy(msgspec.Struct, frozen=True, gc=False, order=True):
     """Seconds that connections may last on a real server that gets no new ones."""
     slow_start: float = 0.0
     """Seconds in which a new real server comes to its full weight."""
+    recover: float = 3.0
+    """Seconds that all are still used once some are live again, so that those are not overrun."""
+    max_ejected: int = 100
+    """Percent of those that run that may be taken out because a check fails."""
 
     @property
     def settings(self) -> Settings:
@@ -187,6 +191,14 @@ def _panic(value: str) -> dict[str, int]:
     return {"panic": _number(value.removesuffix("%"), "percentage", 0, 100)}
 
 
+def _max_ejected(value: str) -> dict[str, int]:
+    return {"max_ejected": _number(value.removesuffix("%"), "percentage", 0, 100)}
+
+
+def _recover(value: str) -> dict[str, float]:
+    return {"recover": _seconds(value)}
+
+
 def _drain(value: str) -> dict[str, float]:
     return {"drain": _seconds(value)}
 
@@ -227,5 +239,7 @@ OPTIONS: Mapping[str, Callable[[str], Mapping[str, int | float | str]]] = {
     "slow_start": _slow_start,
     "no_live": _no_live,
     "panic": _panic,
+    "recover": _recover,
+    "max_ejected": _max_ejected,
     "locality": _locality,
 }

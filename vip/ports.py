@@ -21,6 +21,8 @@ class Asked(msgspec.Struct, frozen=True, gc=False, order=True):
 
     label: labels.Label
     said: policy.Said = ()
+    check: str = ""
+    """How it wants to be checked, as its label says it; empty for nothing said."""
 
 
 class TaskPort(msgspec.Struct, frozen=True, gc=False):
@@ -97,7 +99,7 @@ def _labelled(task: Task, notes: list[Note]) -> Iterator[TaskPort]:
         except ValueError as error:
             notes.append(_note(task, f"label {key}: {error}"))
         else:
-            asked = Asked(label, _said(task, key, task.labels, "", notes))
+            asked = _asked(task, label, key, task.labels, "", notes)
             yield TaskPort(protocol, 0, task.ports[int(index)], (asked,))
 
 
@@ -138,19 +140,25 @@ def _vips(task: Task, port: Port, notes: list[Note]) -> Iterator[Asked]:
         except ValueError as error:
             notes.append(_note(task, f"{where}label {key}: {error}"))
         else:
-            yield Asked(label, _said(task, key, port.labels, where, notes))
+            yield _asked(task, label, key, port.labels, where, notes)
 
 
-def _said(task: Task, vip: str, listed: Labels, where: str, notes: list[Note]) -> policy.Said:
-    """Return what the labels of a VIP say of how it is balanced."""
+def _asked(
+    task: Task, label: labels.Label, vip: str, listed: Labels, where: str, notes: list[Note]
+) -> Asked:
+    """Return the VIP with what labels beside its own say of it."""
     found: dict[str, int | float | str] = {}
+    check = ""
     for key, value in listed:
-        if (option := labels.option(key, (vip,))) is not None:
+        option = labels.option(key, (vip,))
+        if option == labels.HEALTHCHECK:
+            check = value
+        elif option is not None:
             try:
                 found.update(policy.read(option, value))
             except ValueError as error:
                 notes.append(_note(task, f"{where}label {key}: {error}"))
-    return tuple(sorted(found.items()))
+    return Asked(label, tuple(sorted(found.items())), check)
 
 
 def _united(vips: Iterable[Asked]) -> tuple[Asked, ...]:

@@ -53,6 +53,8 @@ class Wanted(msgspec.Struct, frozen=True):
     taken: Map[Vip, bool] = Map()
     """VIPs whose address is that of a host."""
     moves: tuple[Move, ...] = ()
+    settling: Map[Key, float] = Map()
+    """Virtual servers whose target changes by itself, and when."""
     place: Place = Place()
     reserved: frozenset[str] = frozenset()
     """Addresses of hosts, which no VIP may have: who took one would cut the host off."""
@@ -74,7 +76,8 @@ class Wanted(msgspec.Struct, frozen=True):
     @property
     def wake(self) -> float | None:
         """When something changes by itself."""
-        return min((move.until for move in self.moves), default=None)
+        moves = (move.until for move in self.moves)
+        return min((*moves, *self.settling.values()), default=None)
 
     @property
     def notes(self) -> tuple[Note, ...]:
@@ -136,6 +139,8 @@ def update(
         _put(keys, vip, new)
         _put(divided, vip, len({one.policy for one in members.get(vip, ())}) > 1)
         _put(taken, vip, vip in members and vip.address in reserved)
+    changed.update(key for key, when in before.settling.items() if when <= now)
+    settling = before.settling.mutate()
     after = Wanted(
         members=members, keys=keys.finish(), owners=owners.finish(), named=named,
         assigned=assigned, divided=divided.finish(), taken=taken.finish(), moves=moves,
@@ -144,9 +149,10 @@ def update(
     targets = before.targets.mutate()
     for key in changed:
         if behind := after.behind(key):
-            targets[key] = elect(behind, place)
+            targets[key] = elect(behind, place, before.targets.get(key), now)
         elif key in targets:
             del targets[key]
+        _put(settling, key, targets[key].settles or 0.0 if key in targets else 0.0)
     # What did not change stays the same value, for those who look only for another.
     found = targets.finish() if changed else before.targets
     addresses = before.names.mutate()
@@ -156,6 +162,7 @@ def update(
     return msgspec.structs.replace(
         after,
         targets=found,
+        settling=settling.finish(),
         names=published,
         changed=frozenset(k for k in changed if before.targets.get(k) != found.get(k)),
         renamed=frozenset(n for n in names if before.names.get(n) != published.get(n)),

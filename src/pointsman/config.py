@@ -18,6 +18,7 @@ from pointsman.dns import endpoints, forward, reverse
 from pointsman.dns.forward import Forward
 from pointsman.dns.limit import Networks, RateLimit
 from pointsman.dns.transfer import Transfer
+from pointsman.healthcheck import settings
 from pointsman.vip import policy
 from pointsman.vip.addresses import parse_range
 from pointsman.vip.sync import Sync
@@ -163,6 +164,10 @@ class VipConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """With no live real server: ``open`` uses those that run, ``refuse`` resets connections."""
     panic: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
     """Percent: when fewer of those that run are live, all of them are used; 0 for never."""
+    recover: Annotated[float, msgspec.Meta(ge=0)] = 3.0
+    """Seconds that all are still used once some are live again, so that those are not overrun."""
+    max_ejected: Annotated[int, msgspec.Meta(ge=0, le=100)] = 100
+    """Percent of the real servers that run that may be taken out because a check fails."""
     locality: str = "none"
     """``host``, ``zone`` or ``region``: prefer real servers as near; ``zone:3`` if 3 are there."""
     region: str = ""
@@ -224,6 +229,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     discovery: DiscoveryConfig = DiscoveryConfig()
     dns: DnsConfig = DnsConfig()
     vip: VipConfig = VipConfig()
+    health: settings.HealthConfig = settings.HealthConfig()
     http: HttpConfig = HttpConfig()
     log: LogConfig = LogConfig()
 
@@ -317,6 +323,8 @@ def _problems(config: Config) -> Iterator[str]:
                 policy.read(option, value)
             except ValueError as error:
                 yield f"vip.{option}: {error}"
+    for key, why in settings.problems(config.health):
+        yield f"health.{key}: {why}"
     for at, network in enumerate(config.dns.reverse):
         try:
             reverse.apex(network)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from pointsman import log as log_
 from pointsman.activation import handed
+from pointsman.checking import Checking
 from pointsman.config import Config, ConfigError, load
 from pointsman.discovery.backoff import delays
 from pointsman.discovery.errors import Fatal, Transient
@@ -29,6 +30,8 @@ from pointsman.dns.notify import Notices, Notifier
 from pointsman.dns.zone import Zones
 from pointsman.front import Front
 from pointsman.generation import Generation
+from pointsman.healthcheck.model import Status, Target
+from pointsman.healthcheck.state import difference
 from pointsman.http_server import HttpServer
 from pointsman.metrics import Metrics
 from pointsman.node import nameservers, open_kernels, own
@@ -36,8 +39,8 @@ from pointsman.notify import notify
 from pointsman.pipeline import Views
 from pointsman.serials import Serials
 from pointsman.source import Source, check
+from pointsman.traffic import called
 from pointsman.vip import namespaces
-from pointsman.vip.model import Activity, Key
 from pointsman.vip.namespaces import Namespace
 from pointsman.vip.parts import Look
 from pointsman.vip.wanted import Wanted
@@ -77,6 +80,9 @@ class Daemon:
         self._change = Change()
         self._changed = asyncio.Event()
         self._reconciling = asyncio.Lock()
+        self._checking = Checking(
+            Path(config.state_dir) / "health", self._judged, os.uname().nodename
+        )
         self._namespaces: frozenset[Namespace] = frozenset()
         self._namespace_notes: tuple[Note, ...] = ()
         self._unentered: frozenset[str] = frozenset()
@@ -146,16 +152,10 @@ class Daemon:
             return
         with suppress(Transient):
             counted = await kernel.traffic()
-            await asyncio.to_thread(self._tell, counted, self.wanted)
-
-    def _tell(self, counted: Mapping[Key, Activity], wanted: Wanted) -> None:
-        """Put what was counted under the names of VIPs; in a thread, as there may be many."""
-        names = {a: name for name, found in wanted.names.items() for a in found}
-        traffic = self._metrics.traffic
-        traffic.most = self._config.vip.metrics
-        traffic.take({
-            key.called(names.get(key.address, key.address)): found for key, found in counted.items()
-        })  # fmt: skip
+            traffic, names = self._metrics.traffic, self.wanted.names
+            traffic.most = self._config.vip.metrics
+            # In a thread, as there may be many.
+            await asyncio.to_thread(lambda: traffic.take(called(counted, names)))
 
     # The life of the process.
 
@@ -182,6 +182,7 @@ class Daemon:
                     group.create_task(self._watch(), name="watch"),
                     group.create_task(self._follow(), name="follow"),
                     group.create_task(self._save(), name="save"),
+                    group.create_task(self._checking.run(), name="checks"),
                     group.create_task(self._find_namespaces(), name="namespaces"),
                     group.create_task(self._notifier.run(), name="notify"),
                     group.create_task(self._front.listeners.follow(self._move), name="listen"),
@@ -193,6 +194,7 @@ class Daemon:
                     task.cancel()
         finally:
             notify("STOPPING=1")
+            await self._checking.close()
             await self._front.close()
             await self._http.listen("")
             self._handed.close()
@@ -265,12 +267,14 @@ class Daemon:
         try:
             serial = self._serials.first(time.time())
             generation = Generation(
-                config, nameservers(config), own(config), kernel, self._metrics, self._front, serial
-            )
+                config, nameservers(config), own(config), kernel, self._metrics, self._front,
+                self._checking, serial,
+            )  # fmt: skip
             if kernel and not vip.dry_run:
                 await self._enter(kernel, self._namespaces)
             await self._front.listeners.listen(config.dns.listen)
             await self._http.listen(config.http.listen)
+            self._checking.configure(config.health)
             async with self._reconciling:
                 if self._cluster is not None:
                     remembered = self._remembered
@@ -282,11 +286,14 @@ class Daemon:
                 await self._front.answer_with(generation.responder, config.dns)
         except BaseException:
             if before:
+                self._checking.configure(self._config.health)
+                self._checking.only(before.reconciler.views.watched)
                 await self._front.listeners.listen(self._config.dns.listen)
                 await self._http.listen(self._config.http.listen)
             if kernel:
                 await kernel.close()
             raise
+        self._checking.only(self.views.watched)
         renewed = following != config.discovery or config.discovery.tls.enabled
         if self._following and renewed:  # certificates are read again, too
             self._following.reschedule(asyncio.get_running_loop().time())
@@ -325,6 +332,14 @@ class Daemon:
         """Have what changed followed."""
         self._cluster, self._remembered = cluster, False
         self._change |= change
+        self._changed.set()
+
+    def _judged(self, changes: Mapping[Target, tuple[Status, Status]]) -> None:
+        """Have what is believed of targets followed, and say it."""
+        watched = self.views.watched
+        for target, (before, after) in changes.items():
+            whom = ", ".join(sorted(key[1] for key in watched.get(target, ())))
+            log.info("health: %s of %s: %s", target, whom, difference(before, after))
         self._changed.set()
 
     async def _find_namespaces(self) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from pointsman.checking import Checking
 from pointsman.config import Config
 from pointsman.discovery.errors import Fatal
 from pointsman.dns import reverse
@@ -84,6 +85,7 @@ class Generation:
         kernel: KernelWorker | None,
         metrics: Metrics,
         front: Front,
+        checking: Checking,
         serial: int = 1,
     ) -> None:
         """Make all of it, but for what of the cluster is published.
@@ -108,6 +110,7 @@ class Generation:
             kernel,
             metrics,
             Guard(vip.guard_percent / 100, patience=vip.guard_time),
+            checking,
             dry=vip.dry_run,
         )
 

@@ -13,6 +13,7 @@ from pointsman.discovery.model import (
     Cluster,
     Framework,
     Note,
+    Task,
     TaskKey,
     Told,
     difference,
@@ -28,11 +29,16 @@ from pointsman.dns.records import (
     task_records,
 )
 from pointsman.dns.reverse import Reverse
+from pointsman.healthcheck.model import Health, Target
+from pointsman.healthcheck.verdict import worst
+from pointsman.vip import checks
 from pointsman.vip import wanted as vips
 from pointsman.vip.addresses import Range
-from pointsman.vip.backends import Backend, backends
+from pointsman.vip.backends import NOBODY, Backend, backends, judge
+from pointsman.vip.checks import Checks
 from pointsman.vip.elect import Place
 from pointsman.vip.policy import Defaults
+from pointsman.vip.ports import task_ports
 from pointsman.vip.wanted import Wanted
 
 Key: TypeAlias = TaskKey | tuple[str, str] | str
@@ -66,6 +72,7 @@ class Rules(msgspec.Struct, frozen=True):
     vips: VipRules = VipRules()
     dcos: DcosRules | None = None
     """None for no names of DC/OS."""
+    checks: Checks = Checks()
     reverse: Reverse = Reverse()
 
 
@@ -77,6 +84,8 @@ class Derived(msgspec.Struct, frozen=True, gc=False):
     notes: tuple[Note, ...] = ()
     placed: bool = True
     """False for a task whose agent or framework is not known yet."""
+    targets: tuple[Target, ...] = ()
+    """What is probed of it."""
 
 
 class Views(msgspec.Struct, frozen=True):
@@ -92,6 +101,12 @@ class Views(msgspec.Struct, frozen=True):
     """What was left out of each item, where anything was."""
     unplaced: Map[TaskKey, None] = Map()
     """Tasks whose agent or framework is not known yet."""
+    watched: Map[Target, frozenset[Key]] = Map()
+    """Whom each target is probed for."""
+    unwatched: frozenset[Target] = frozenset()
+    """Targets of the views before that are not of these."""
+    new: frozenset[Target] = frozenset()
+    """Targets that the views before did not have."""
 
     @property
     def notes(self) -> tuple[Note, ...]:
@@ -109,12 +124,13 @@ def derive(
     before: Views = NOTHING,
     change: Change | None = None,
     now: float = 0.0,
+    health: Health = NOBODY,
 ) -> Views:
     """Return the views of a cluster; what did not change since ``before`` is taken from it.
 
     ``before`` must have been derived by the same rules. ``change`` is what may differ between
-    the two clusters; without it, they are compared. ``now`` is of the clock that ``Wanted.wake``
-    is told by.
+    the two clusters, and in what is believed of their tasks; without it, they are compared.
+    ``now`` is of the clock that ``Wanted.wake`` is told by.
     """
     if change is None:
         change = difference(before.cluster, cluster)
@@ -124,15 +140,23 @@ def derive(
     come: list[Backend] = []
     derived, noted = before.derived.mutate(), before.noted.mutate()
     unplaced = before.unplaced.mutate()
+    watched, touched = before.watched.mutate(), set[Target]()
     tasks = change.tasks | _moved(cluster, before, change)
     for key, item in _affected(cluster, before, change, tasks):
-        new = _derived(cluster, item, rules) if item is not None else _NOTHING
+        new = _derived(cluster, item, rules, health) if item is not None else _NOTHING
         old = before.derived.get(key, _NOTHING)
         removed.extend(old.records)
         added.extend(new.records)
         if new.backends != old.backends:
             left.extend(old.backends)
             come.extend(new.backends)
+        if new.targets != old.targets:
+            touched.update(old.targets, new.targets)
+            for target in old.targets:
+                others = watched[target] - {key}
+                _set(watched, target, others, bool(others))
+            for target in new.targets:
+                watched[target] = watched.get(target, frozenset()) | {key}
         _set(derived, key, new, item is not None)
         _set(noted, key, new.notes, bool(new.notes))
     for key in tasks:
@@ -150,6 +174,9 @@ def derive(
         added=tuple(added),
         noted=noted.finish(),
         unplaced=unplaced.finish(),
+        watched=(now_watched := watched.finish()),
+        unwatched=frozenset(t for t in touched if t in before.watched and t not in now_watched),
+        new=frozenset(t for t in touched if t not in before.watched and t in now_watched),
     )
 
 
@@ -226,10 +253,10 @@ def _name(cluster: Cluster, framework: str) -> str | None:
     return cluster.frameworks[framework].name if framework in cluster.frameworks else None
 
 
-def _derived(cluster: Cluster, item: Item, rules: Rules) -> Derived:
+def _derived(cluster: Cluster, item: Item, rules: Rules, health: Health) -> Derived:
     match item:
         case Told():
-            return _of_task(cluster, item, rules)
+            return _of_task(cluster, item, rules, health)
         case Agent():
             return Derived(agent_records(item, rules.names))
         case Framework():
@@ -242,7 +269,7 @@ def _derived(cluster: Cluster, item: Item, rules: Rules) -> Derived:
             return Derived((*records, *rules.reverse.of(each)))
 
 
-def _of_task(cluster: Cluster, told: Told, rules: Rules) -> Derived:
+def _of_task(cluster: Cluster, told: Told, rules: Rules, health: Health) -> Derived:
     framework, agent = cluster.frameworks.get(told.framework_id), cluster.agents.get(told.agent_id)
     if framework is None or agent is None:
         lacks = f"framework {told.framework_id}" if framework is None else f"agent {told.agent_id}"
@@ -252,11 +279,28 @@ def _of_task(cluster: Cluster, told: Told, rules: Rules) -> Derived:
         task = details.task(told, framework.name, agent.address)
     except ValueError as error:
         return Derived(notes=(Note(f"task {told.id} of {framework.name}", str(error)),))
-    records, notes = task_records(task, rules.names)
+    balanced = backends(task, agent, rules.vips.defaults, rules.checks, health)
+    found, notes = balanced if rules.vips.enabled else ((), ())
+    targets, bad = _targets(task, found, rules.checks)
+    judged = worst(judge(task, target, health)[0] for target in targets or (None,))
+    records, more = task_records(task, rules.names, judged)
     if rules.reverse.networks:
         records = (*records, *rules.reverse.of_task(records, task.agent))
     if rules.dcos:
-        further, bad = dcos.task_records(task, rules.dcos)
-        records, notes = (*records, *further), (*notes, *bad)
-    found, more = backends(task, agent, rules.vips.defaults) if rules.vips.enabled else ((), ())
-    return Derived(records, found, (*notes, *more))
+        further, others = dcos.task_records(task, rules.dcos, judged)
+        records, more = (*records, *further), (*more, *others)
+    return Derived(records, found, (*more, *notes, *bad), targets=targets)
+
+
+def _targets(
+    task: Task, found: Iterable[Backend], checked: Checks
+) -> tuple[tuple[Target, ...], tuple[Note, ...]]:
+    """Return what this node probes for a task: its real servers, else itself; and notes."""
+    if task.state != "TASK_RUNNING":
+        return (), ()
+    if found:
+        return tuple(dict.fromkeys(one.target for one in found if one.target)), ()
+    target, problems = checks.task(task, task_ports(task)[0], checked)
+    where = f"task {task.id} of {task.framework}"
+    notes = tuple(Note(where, problem) for problem in problems)
+    return ((target,) if target else ()), notes

@@ -13,13 +13,15 @@ from contextlib import contextmanager, nullcontext
 
 from immutables import Map
 
-from pointsman.discovery.model import Change, Cluster
+from pointsman.checking import Checking
+from pointsman.discovery.model import Change, Cluster, TaskKey
 from pointsman.dns.answer import Responder
 from pointsman.dns.records import Record, address_records
 from pointsman.metrics import Metrics
 from pointsman.pipeline import NOTHING, Rules, Views, derive
 from pointsman.vip import guard as guards
-from pointsman.vip.elect import Target
+from pointsman.healthcheck.model import Target
+from pointsman.vip import elect
 from pointsman.vip.guard import Guard
 from pointsman.vip.model import Failure, Key
 from pointsman.vip.parts import Report
@@ -62,12 +64,13 @@ class Reconciler:
         kernel: KernelWorker | None,
         metrics: Metrics,
         guard: Guard,
+        checking: Checking,
         *,
         dry: bool = False,
     ) -> None:
         """``kernel`` is None where there are no virtual servers, dry where it stays as it is."""
         self.views: Views = NOTHING
-        self.targets: Map[Key, Target] = Map()
+        self.targets: Map[Key, elect.Target] = Map()
         """What the kernel is to come to: what is wanted, but for what is held back."""
         self.published: dict[str, tuple[str, ...]] = {}
         """Addresses by VIP name, as DNS answers them now."""
@@ -80,6 +83,7 @@ class Reconciler:
         self._kernel = kernel
         self._metrics = metrics
         self._guard = guard
+        self._checking = checking
         self._dry = dry
         self._changed: set[Key] = set()
         """Targets that the kernel has not followed yet."""
@@ -106,10 +110,18 @@ class Reconciler:
         """
         started = time.perf_counter()
         now = time.monotonic()
+        trusting = remembered or self.views is NOTHING
+        believed = self._checking.believed(trusting=trusting)
+        judged = self._checking.take()
+        if change is not None and judged:
+            change |= Change(tasks=_watching(self.views, judged))
         many = change is None or len(change.tasks) > MANY
         with _uncollected() if many else nullcontext():
-            views = await asyncio.to_thread(derive, cluster, self._rules, self.views, change, now)
+            views = await asyncio.to_thread(
+                derive, cluster, self._rules, self.views, change, now, believed
+            )
             self.views = views
+            self._checking.follow(views.unwatched, views.new, believed)
             await self._update(views.removed, views.added)
         for zone in self._responder.zones:
             zone.loaded = zone.loaded or zone.apex != self._vip_apex
@@ -246,5 +258,11 @@ class Reconciler:
         self.complaints = frozenset(report.complaints) | (frozenset() if whole else self.complaints)
 
 
-def _size(target: Target | None) -> int:
+def _watching(views: Views, targets: Set[Target]) -> frozenset[TaskKey]:
+    """Return the tasks that these are probed for."""
+    watching = (key for target in targets for key in views.watched.get(target, ()))
+    return frozenset(key for key in watching if key in views.cluster.tasks)
+
+
+def _size(target: elect.Target | None) -> int:
     return len(target.server.real_servers) if target else 0

@@ -9,12 +9,13 @@ from pointsman.dns.reverse import Reverse
 from pointsman.pipeline import Rules, VipRules
 from pointsman.vip import policy
 from pointsman.vip.addresses import Range, parse_range
+from pointsman.vip.checks import Checks
 from pointsman.vip.policy import Defaults
 
 
 def rules(config: Config, own: Iterable[str] = ()) -> Rules:
     """Return what the views are derived by; ``own`` are the addresses of this node."""
-    dns = config.dns
+    dns, own = config.dns, frozenset(own)
     return Rules(
         names=NameRules(
             domain=dns.domain,
@@ -26,11 +27,12 @@ def rules(config: Config, own: Iterable[str] = ()) -> Rules:
         ),
         dcos=_dcos(config),
         reverse=Reverse(dns.reverse, dns.ttl),
+        checks=Checks(config.health.rules(min(own, default="")), own),
         vips=VipRules(
             enabled=config.vip.enabled,
             ranges=ranges(config),
             defaults=defaults(config),
-            own=frozenset(own),
+            own=own,
             region=config.vip.region,
             zone=config.vip.zone,
             hold=config.vip.drain,

@@ -77,7 +77,7 @@ def told(of: Task) -> Told:
         "labels": _labels(of.labels),
         "discovery": _discovery(of.discovery),
         "container": _container(of),
-        "health_check": {} if of.checked else None,
+        "health_check": _health_check(of),
         "kill_policy": {"grace_period": {"nanoseconds": int(of.grace * 1e9)}} if of.grace else None,
     }
     parts = {name: Raw(msgspec.json.encode(value)) for name, value in members.items()}
@@ -86,6 +86,22 @@ def told(of: Task) -> Told:
 
 def _labels(pairs: Iterable[tuple[str, str]]) -> list[Any]:
     return [{"key": key, "value": value} for key, value in pairs]
+
+
+def _health_check(of: Task) -> dict[str, Any] | None:
+    check = of.health_check
+    if check is None:
+        return {} if of.checked else None
+    at = {"port": check.port, "path": check.path, "scheme": check.scheme}
+    return {
+        "type": check.type,
+        **({check.type.lower(): at} if check.type in ("HTTP", "TCP") else {}),
+        "delay_seconds": check.delay,
+        "grace_period_seconds": check.grace,
+        "interval_seconds": check.interval,
+        "timeout_seconds": check.timeout,
+        "consecutive_failures": check.failures,
+    }
 
 
 def _discovery(of: Discovery | None) -> dict[str, Any] | None:

@@ -5,10 +5,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from pointsman.vip.model import Activity
+from pointsman.vip.model import Activity, Key
 
 OTHERS = "others"
 """The label of all that have no metrics of their own, together."""
+
+
+def called(
+    counted: Mapping[Key, Activity], names: Mapping[str, Iterable[str]]
+) -> dict[str, Activity]:
+    """Put what was counted under the names of VIPs; ``names`` has the addresses of each."""
+    of = {address: name for name, found in names.items() for address in found}
+    return {key.called(of.get(key.address, key.address)): found for key, found in counted.items()}
 
 
 class Traffic(Collector):

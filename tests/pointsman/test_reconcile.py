@@ -9,6 +9,7 @@ from typing import Any
 import dns.message
 import pytest
 
+from pointsman.checking import Checking
 from pointsman.discovery.errors import Transient
 from pointsman.discovery.model import Cluster, Task
 from pointsman.dns.answer import Responder
@@ -75,8 +76,9 @@ class Box:
         self.worker = KernelWorker(opened)
         self.metrics = Metrics()
         rules = Rules(NameRules(), VipRules(ranges=(RANGE,)))
+        checking = Checking(folder / "health", lambda _: None)
         self.reconciler = Reconciler(
-            rules, apex, 5, self.responder, self.worker, self.metrics, guard
+            rules, apex, 5, self.responder, self.worker, self.metrics, guard, checking
         )
 
     def ask(self, name: str) -> str:

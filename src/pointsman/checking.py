@@ -1,0 +1,187 @@
+"""Runs the health checks in a thread of their own, and remembers what is down between runs."""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from pointsman.discovery import files
+from pointsman.discovery.errors import Transient
+from pointsman.healthcheck.board import Board
+from pointsman.healthcheck.checker import Ask, Checker
+from pointsman.healthcheck.counts import Counts
+from pointsman.healthcheck.model import Health, Standing, Status, Target
+from pointsman.healthcheck.probes import ask
+from pointsman.healthcheck.settings import HealthConfig
+from pointsman.healthcheck.state import DOWN, State
+
+log = logging.getLogger("pointsman.health")
+SAVE = 1.0
+"""Seconds between two savings of what is down, at least."""
+
+
+class Down(msgspec.Struct, frozen=True, gc=False):
+    """A target that was down when it was last thought of."""
+
+    target: Target
+    standing: Standing
+    reason: str
+
+
+class Checking:
+    """What is believed of all targets, for the thread of the event loop that it is made in."""
+
+    def __init__(
+        self,
+        path: Path,
+        changed: Callable[[Mapping[Target, tuple[Status, Status]]], None],
+        seed: str = "",
+        probe: Ask = ask,
+    ) -> None:
+        """``path`` is the file of what is down; ``changed`` is told what was and is believed."""
+        self.health = Health()
+        self.counts = Counts()
+        self._path = path
+        self._changed = changed
+        self._judged: set[Target] = set()
+        self._board = Board(seed)
+        self._checker = Checker(self._board, probe, self._told, self.counts)
+        self._home: asyncio.AbstractEventLoop
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._failed: BaseException | None = None
+        self._unsaved = asyncio.Event()
+        self._remembered = _read(path)
+
+    def configure(self, config: HealthConfig) -> None:
+        """Go by this configuration from now on."""
+
+        def take_over() -> None:
+            self._board.damping = config.damping
+            self._checker.sockets = config.sockets
+            self._checker.wake()
+
+        self._there(take_over)
+
+    def believed(self, *, trusting: bool) -> Health:
+        """Return what is believed; what was down in the run before is so until it is probed."""
+        statuses = self.health.statuses
+        if trusting and self._remembered:
+            statuses = statuses.update(
+                {t: s for t, s in self._remembered.items() if t not in statuses}
+            )
+        return Health(statuses, trusting)
+
+    def take(self) -> frozenset[Target]:
+        """Return of which targets something else is believed since the last call."""
+        judged, self._judged = frozenset(self._judged), set()
+        return judged
+
+    def follow(self, gone: Collection[Target], new: Iterable[Target], believed: Health) -> None:
+        """Probe exactly what was probed, without these and with those, of which that is believed."""
+        now = time.monotonic()
+        statuses = self.health.statuses.mutate()
+        for target in gone:
+            statuses.pop(target, None)
+        come = {}
+        for target in new:
+            if target not in statuses:
+                found = believed.of(target)
+                come[target] = statuses[target] = Status(found.standing, now, found.reason)
+        if not gone and not come:
+            return
+        self.health = Health(statuses.finish())
+        self._unsaved.set()
+
+        def take_over() -> None:
+            for target in gone:
+                self._board.remove(target)
+            for target, status in come.items():
+                self._board.add(target, status, now)
+            self._checker.wake()
+
+        self._there(take_over)
+
+    def only(self, targets: Collection[Target]) -> None:
+        """Probe none but these of those that are probed."""
+        self.follow([t for t in self.health.statuses if t not in targets], (), self.health)
+        self._remembered = {}
+
+    def states(self) -> dict[Target, State]:
+        """Return all that is known of each target now."""
+        return dict(self._board.states)
+
+    async def run(self) -> None:
+        """Keep what is down in the file; raises what ended the thread, should it end."""
+        while True:
+            await self._unsaved.wait()
+            self._unsaved.clear()
+            if self._failed:
+                raise self._failed
+            down = [Down(t, s.standing, s.reason) for t, s in self.health.statuses.items()
+                    if s.standing in DOWN]  # fmt: skip
+            try:
+                await asyncio.to_thread(files.replace, self._path, [msgspec.json.encode(down)])
+            except Transient as error:
+                log.warning("%s; a restart would try again what is down", error)
+            await asyncio.sleep(SAVE)
+
+    async def close(self) -> None:
+        """End the thread and all probes."""
+        if self._loop and self._thread:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            await asyncio.to_thread(self._thread.join)
+
+    def _told(self, changes: Mapping[Target, Status]) -> None:
+        """Take over what changed; called in the thread that probes."""
+        self._home.call_soon_threadsafe(self._take, changes)
+
+    def _take(self, changes: Mapping[Target, Status]) -> None:
+        before = self.health.statuses
+        there = {target: status for target, status in changes.items() if target in before}
+        self.health = Health(before.update(there))
+        self._judged.update(there)
+        self._unsaved.set()
+        self._changed({target: (before[target], status) for target, status in there.items()})
+
+    def _there(self, work: Callable[[], None]) -> None:
+        """Do it in the thread that probes, which begins with the first that there is to do."""
+        if self._loop is None:
+            self._home = asyncio.get_running_loop()
+            self._loop = asyncio.new_event_loop()
+            self._thread = threading.Thread(target=self._probe, name="health", daemon=True)
+            self._thread.start()
+        self._loop.call_soon_threadsafe(work)
+
+    def _fail(self, error: BaseException | None) -> None:
+        self._failed = error or RuntimeError("the health checks ended")
+        self._unsaved.set()
+
+    def _probe(self) -> None:
+        assert self._loop is not None
+        loop = self._loop
+        asyncio.set_event_loop(loop)
+        running = loop.create_task(self._checker.run(), name="checks")
+        running.add_done_callback(lambda _: loop.stop())
+        try:
+            loop.run_forever()
+            if running.done() and not running.cancelled():
+                self._home.call_soon_threadsafe(self._fail, running.exception())
+            else:
+                running.cancel()
+                loop.run_until_complete(asyncio.gather(running, return_exceptions=True))
+        finally:
+            loop.close()
+
+
+def _read(path: Path) -> dict[Target, Status]:
+    """Return what was down; nothing where the file is missing or damaged."""
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=list[Down])
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return {}
+    return {one.target: Status(one.standing, 0.0, one.reason) for one in found}
