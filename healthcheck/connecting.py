@@ -80,11 +80,11 @@ async def connect(sock: socket.socket, place: Place) -> None:
 
 
 @contextmanager
-def answered_in(place: Place) -> Iterator[None]:
+def answered_in(place: Place, what: str = "answer") -> Iterator[None]:
     """Run what comes after the connecting; raises Failed when the other side breaks it off."""
     try:
         yield
     except TimeoutError:
-        raise Failed(Outcome.SLOW, f"no answer within {place.timeout:g} s") from None
+        raise Failed(Outcome.SLOW, f"no {what} within {place.timeout:g} s") from None
     except OSError as error:
         raise failed(error) from error

@@ -46,7 +46,7 @@ class Failed(Exception):
         self.result = Result(outcome, reason)
 
 
-class Tcp(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="tcp"):
+class Tcp(msgspec.Struct, frozen=True, gc=False, tag_field="probe", tag="tcp"):
     """A connection comes about."""
 
 
@@ -64,7 +64,7 @@ class Tls(msgspec.Struct, frozen=True, gc=False):
     key: str = ""
 
 
-class Http(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="http"):
+class Http(msgspec.Struct, frozen=True, gc=False, tag_field="probe", tag="http"):
     """A request is answered with a status and a body as expected (RFC 9110, RFC 9112)."""
 
     path: str = "/"
@@ -82,7 +82,7 @@ class Http(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="http"):
     """None for plain HTTP."""
 
 
-class Grpc(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="grpc"):
+class Grpc(msgspec.Struct, frozen=True, gc=False, tag_field="probe", tag="grpc"):
     """The service says SERVING (``grpc.health.v1.Health/Check`` of the gRPC health protocol)."""
 
     service: str = ""
@@ -92,7 +92,7 @@ class Grpc(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="grpc"):
     tls: Tls | None = None
 
 
-class Dns(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="dns"):
+class Dns(msgspec.Struct, frozen=True, gc=False, tag_field="probe", tag="dns"):
     """A question is answered (RFC 1035)."""
 
     name: str = "."
@@ -103,7 +103,7 @@ class Dns(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="dns"):
     tcp: bool = False
 
 
-class Udp(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="udp"):
+class Udp(msgspec.Struct, frozen=True, gc=False, tag_field="probe", tag="udp"):
     """A datagram is answered; without ``expect``, at least not refused."""
 
     send: bytes = b""
@@ -111,7 +111,7 @@ class Udp(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="udp"):
     """What the answer begins with."""
 
 
-class Exec(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="exec"):
+class Exec(msgspec.Struct, frozen=True, gc=False, tag_field="probe", tag="exec"):
     """A command ends with 0 or 1 (good and warning, as Nagios plugins say it)."""
 
     name: str

@@ -6,7 +6,7 @@ import json
 import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from ssl import SSLContext
 from types import TracebackType
 from typing import Any, Self
@@ -202,3 +202,35 @@ async def serving(
         yield f"{'https' if context else 'http'}://127.0.0.1:{port}"
     finally:
         await runner.cleanup()
+
+
+@asynccontextmanager
+async def answering(
+    answer: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+    context: SSLContext | None = None,
+    address: str = "127.0.0.1",
+) -> AsyncIterator[int]:
+    """Have each TCP connection to an address treated by this, and then closed; give the port."""
+    under_way = set[asyncio.Task[None]]()
+
+    async def treat(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+                await answer(reader, writer)
+                await writer.drain()
+                writer.close()
+                await writer.wait_closed()
+        finally:
+            writer.transport.abort()
+
+    def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        under_way.add(asyncio.create_task(treat(reader, writer)))
+
+    server = await asyncio.start_server(begin, address, 0, ssl=context)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way)
