@@ -51,7 +51,9 @@ async def measure(path: Path) -> None:
     beating = asyncio.create_task(beat.run())
     known = await asyncio.to_thread(lambda: gather([v1.read(path.read_bytes())]))
     config = Config(vip=VipConfig(enabled=False))
-    generation = Generation(config, ["10.0.0.9"], (), None, Metrics(), Front(), Checking(Path("health"), lambda _: None))
+    generation = Generation(
+        config, ["10.0.0.9"], (), None, Metrics(), Front(), Checking(Path("health"), lambda: None)
+    )
     reconciler = generation.reconciler
     beat.worst, start, used = 0.0, time.perf_counter(), time.process_time()
     await reconciler.run_once(known, whole=True)

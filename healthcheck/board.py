@@ -22,7 +22,7 @@ class Board:
     """Takes targets and results, and tells who is due and what changed."""
 
     def __init__(self, seed: str = "", damping: float = 0.0) -> None:
-        """``seed`` tells this node from others, ``damping`` is the half-life of falls in seconds."""
+        """``seed`` tells this node from others; ``damping`` is in seconds, as in ``state.step``."""
         self.states: dict[Target, State] = {}
         self.damping = damping
         self._schedule = Schedule[Target](seed)

@@ -220,3 +220,6 @@ class Health(msgspec.Struct, frozen=True):
 
 
 _NEW, _TRUSTED = Status(), Status(Standing.UP)
+
+TRUSTING = Health(trusting=True)
+"""What is believed where nothing is probed."""

@@ -8,6 +8,7 @@ import msgspec
 from pointsman.config import Config
 from pointsman.discovery.errors import Transient
 from pointsman.discovery.model import Cluster
+from pointsman.healthcheck.model import TRUSTING
 from pointsman.pipeline import derive
 from pointsman.rules import rules
 
@@ -57,7 +58,7 @@ def _theirs(url: str) -> Iterator[Plain]:
 
 def _ours(cluster: Cluster, config: Config) -> Iterator[Plain]:
     apex = f".{config.dns.domain}."
-    for derived in derive(cluster, rules(config)).derived.values():
+    for derived in derive(cluster, rules(config), health=TRUSTING).derived.values():
         for record in derived.records:
             if record.name.endswith(apex) and not record.claim:
                 data = record.data

@@ -3,17 +3,19 @@
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 import msgspec
 from aiohttp import web
 
-from pointsman import records_api
+from pointsman import health_view, records_api
 from pointsman.config import Config
 from pointsman.discovery import text
 from pointsman.discovery.model import Note
 from pointsman.dns.zone import Zone, Zones
+from pointsman.healthcheck.model import Status, Target
+from pointsman.healthcheck.state import State
 from pointsman.metrics import Metrics
 from pointsman.pipeline import Views
 from pointsman.status import virtual_servers
@@ -24,11 +26,6 @@ from pointsman.vip.wanted import Wanted
 
 class Served(Protocol):
     """What the API tells of."""
-
-    @property
-    def wanted(self) -> Wanted:
-        """Virtual servers and who stands behind them."""
-        ...
 
     @property
     def vip_zone(self) -> str:
@@ -70,6 +67,11 @@ class Served(Protocol):
         """What VIPs need around them and do not have."""
         ...
 
+    @property
+    def health(self) -> tuple[Mapping[Target, Status], Mapping[Target, State]]:
+        """What is believed of each target, and what is known of it besides."""
+        ...
+
     async def count(self) -> None:
         """Have metrics tell what goes through VIPs now."""
         ...
@@ -99,13 +101,13 @@ def application(served: Served, metrics: Metrics) -> web.Application:
     last = _LastVips()
 
     async def vips(request: web.Request) -> web.Response:
-        wanted, zone = served.wanted, served.vip_zone
+        wanted, zone = served.views.wanted, served.vip_zone
         body = await asyncio.to_thread(last.body, wanted, zone)
         return _tagged(request, body)
 
     async def status(_: web.Request) -> web.Response:
         look, now = await served.look(), time.monotonic()
-        wanted, zone = served.wanted, served.vip_zone
+        wanted, zone, statuses = served.views.wanted, served.vip_zone, served.health[0]
         found = {
             "ready": not served.not_ready,
             "not_ready": served.not_ready,
@@ -115,8 +117,15 @@ def application(served: Served, metrics: Metrics) -> web.Application:
         }
         body = await asyncio.to_thread(
             lambda: msgspec.json.encode(
-                {**found, "virtual_servers": virtual_servers(look, wanted, zone, now)}
+                {**found, "virtual_servers": virtual_servers(look, wanted, statuses, zone, now)}
             )
+        )
+        return web.Response(body=body, content_type="application/json")
+
+    async def health(_: web.Request) -> web.Response:
+        views, (statuses, states), now = served.views, served.health, time.monotonic()
+        body = await asyncio.to_thread(
+            lambda: msgspec.json.encode({"targets": health_view.rows(views, statuses, states, now)})
         )
         return web.Response(body=body, content_type="application/json")
 
@@ -161,6 +170,7 @@ def application(served: Served, metrics: Metrics) -> web.Application:
         "/metrics": metrics_,
         "/v1/vips": vips,
         "/v1/status": status,
+        "/v1/health": health,
         "/v1/notes": notes,
         "/v1/version": version,
         "/v1/config": config,

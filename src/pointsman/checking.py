@@ -38,16 +38,16 @@ class Checking:
     def __init__(
         self,
         path: Path,
-        changed: Callable[[Mapping[Target, tuple[Status, Status]]], None],
+        changed: Callable[[], None],
         seed: str = "",
         probe: Ask = ask,
     ) -> None:
-        """``path`` is the file of what is down; ``changed`` is told what was and is believed."""
+        """``path`` is the file of what is down; ``changed`` says that there is more to take."""
         self.health = Health()
         self.counts = Counts()
         self._path = path
         self._changed = changed
-        self._judged: set[Target] = set()
+        self._judged: dict[Target, tuple[Status, Status]] = {}
         self._board = Board(seed)
         self._checker = Checker(self._board, probe, self._told, self.counts)
         self._home: asyncio.AbstractEventLoop
@@ -76,13 +76,13 @@ class Checking:
             )
         return Health(statuses, trusting)
 
-    def take(self) -> frozenset[Target]:
-        """Return of which targets something else is believed since the last call."""
-        judged, self._judged = frozenset(self._judged), set()
+    def take(self) -> dict[Target, tuple[Status, Status]]:
+        """Return of which targets something else is believed than at the last call: was and is."""
+        judged, self._judged = self._judged, {}
         return judged
 
     def follow(self, gone: Collection[Target], new: Iterable[Target], believed: Health) -> None:
-        """Probe exactly what was probed, without these and with those, of which that is believed."""
+        """Probe what was probed, without these and with those, of which that is believed."""
         now = time.monotonic()
         statuses = self.health.statuses.mutate()
         for target in gone:
@@ -144,9 +144,11 @@ class Checking:
         before = self.health.statuses
         there = {target: status for target, status in changes.items() if target in before}
         self.health = Health(before.update(there))
-        self._judged.update(there)
+        for target, status in there.items():
+            was, _ = self._judged.get(target, (before[target], status))
+            self._judged[target] = (was, status)
         self._unsaved.set()
-        self._changed({target: (before[target], status) for target, status in there.items()})
+        self._changed()
 
     def _there(self, work: Callable[[], None]) -> None:
         """Do it in the thread that probes, which begins with the first that there is to do."""

@@ -70,9 +70,12 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(run=_check)
 
     show = commands.add_parser(
-        "show", help="print what the cluster, or a state in a file, leads to; changes nothing"
+        "show",
+        help="print what the cluster, or a state in a file, leads to; changes nothing",
+        description="Prints what the cluster, or a state in a file, leads to; changes nothing. "
+        "Without --state, health is what the Pointsman that runs here found.",
     )
-    show.add_argument("what", choices=["zone", "vips", "diff", "cluster", "notes"])
+    show.add_argument("what", choices=["zone", "vips", "diff", "health", "cluster", "notes"])
     _add_state(show)
     show.add_argument(
         "--against",
@@ -254,6 +257,13 @@ def _show(options: argparse.Namespace) -> int:
 
     if options.against and options.what != "zone":
         raise Fatal("--against compares zones: pointsman show zone --against URL")
+    if options.what == "health" and options.state is None:
+        from pointsman.show import health
+        from pointsman.status import fetch
+
+        found = fetch(load(options.config or Path(DEFAULT)), "/v1/health")
+        print(health(found, as_json=options.json), end="")
+        return 0
     cluster, config = _cluster(options)
     if options.against:
         from pointsman.against import compare

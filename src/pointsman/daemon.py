@@ -30,8 +30,9 @@ from pointsman.dns.notify import Notices, Notifier
 from pointsman.dns.zone import Zones
 from pointsman.front import Front
 from pointsman.generation import Generation
+from pointsman.health_metrics import HealthCollector
 from pointsman.healthcheck.model import Status, Target
-from pointsman.healthcheck.state import difference
+from pointsman.healthcheck.state import State
 from pointsman.http_server import HttpServer
 from pointsman.metrics import Metrics
 from pointsman.node import nameservers, open_kernels, own
@@ -43,7 +44,6 @@ from pointsman.traffic import called
 from pointsman.vip import namespaces
 from pointsman.vip.namespaces import Namespace
 from pointsman.vip.parts import Look
-from pointsman.vip.wanted import Wanted
 from pointsman.worker import KernelWorker
 
 log = logging.getLogger("pointsman")
@@ -79,10 +79,10 @@ class Daemon:
         """Nobody but the run before has told of the cluster yet."""
         self._change = Change()
         self._changed = asyncio.Event()
-        self._reconciling = asyncio.Lock()
         self._checking = Checking(
-            Path(config.state_dir) / "health", self._judged, os.uname().nodename
+            Path(config.state_dir) / "health", self._changed.set, os.uname().nodename
         )
+        self._reconciling = asyncio.Lock()
         self._namespaces: frozenset[Namespace] = frozenset()
         self._namespace_notes: tuple[Note, ...] = ()
         self._unentered: frozenset[str] = frozenset()
@@ -93,11 +93,6 @@ class Daemon:
     # What the HTTP side tells.
 
     @property
-    def wanted(self) -> Wanted:
-        """Virtual servers and who stands behind them."""
-        return self._generation.reconciler.views.wanted if self._generation else Wanted()
-
-    @property
     def vip_zone(self) -> str:
         """Zone of the VIPs' names."""
         return f"l4lb.{self._config.vip.domain}"
@@ -105,8 +100,7 @@ class Daemon:
     @property
     def notes(self) -> tuple[Note, ...]:
         """What was left out, and why."""
-        views = self._generation.reconciler.views if self._generation else Views()
-        return (*views.notes, *self._namespace_notes)
+        return (*self.views.notes, *self._namespace_notes)
 
     @property
     def views(self) -> Views:
@@ -137,8 +131,12 @@ class Daemon:
     @property
     def complaints(self) -> tuple[str, ...]:
         """What VIPs need around them and do not have."""
-        found = self._generation.reconciler.complaints if self._generation else ()
-        return tuple(sorted(found))
+        return tuple(sorted(self._generation.reconciler.complaints if self._generation else ()))
+
+    @property
+    def health(self) -> tuple[Mapping[Target, Status], Mapping[Target, State]]:
+        """What is believed of each target, and what is known of it besides."""
+        return self._checking.health.statuses, self._checking.states()
 
     async def look(self) -> Look:
         """Return what the kernel has of ours, and what goes through it."""
@@ -152,7 +150,7 @@ class Daemon:
             return
         with suppress(Transient):
             counted = await kernel.traffic()
-            traffic, names = self._metrics.traffic, self.wanted.names
+            traffic, names = self._metrics.traffic, self.views.wanted.names
             traffic.most = self._config.vip.metrics
             # In a thread, as there may be many.
             await asyncio.to_thread(lambda: traffic.take(called(counted, names)))
@@ -170,6 +168,7 @@ class Daemon:
             loop.add_signal_handler(one, self._signals.put_nowait, one)
         self._metrics.count_dns(self._front.counts)
         self._metrics.count_forwarding(lambda: self._front.forwarder)
+        self._metrics.registry.register(HealthCollector(self._checking))
         self._metrics.count_discovery(lambda: (self._seen, self._source.trust))
         try:
             await self._remember()
@@ -332,14 +331,6 @@ class Daemon:
         """Have what changed followed."""
         self._cluster, self._remembered = cluster, False
         self._change |= change
-        self._changed.set()
-
-    def _judged(self, changes: Mapping[Target, tuple[Status, Status]]) -> None:
-        """Have what is believed of targets followed, and say it."""
-        watched = self.views.watched
-        for target, (before, after) in changes.items():
-            whom = ", ".join(sorted(key[1] for key in watched.get(target, ())))
-            log.info("health: %s of %s: %s", target, whom, difference(before, after))
         self._changed.set()
 
     async def _find_namespaces(self) -> None:

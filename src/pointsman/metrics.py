@@ -35,6 +35,12 @@ class Metrics:
     def __init__(self) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call] # a second series for each
         self.registry = registry = CollectorRegistry()
+        self.health_changes = Counter(
+            "pointsman_health_changes",
+            "Changes of what is believed of targets, by what it is then.",
+            ["state"],
+            registry=registry,
+        )
         build = Gauge(
             "pointsman_build_info",
             "Always 1; the version is a label.",

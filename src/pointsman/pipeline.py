@@ -101,7 +101,7 @@ class Views(msgspec.Struct, frozen=True):
     """What was left out of each item, where anything was."""
     unplaced: Map[TaskKey, None] = Map()
     """Tasks whose agent or framework is not known yet."""
-    watched: Map[Target, frozenset[Key]] = Map()
+    watched: Map[Target, frozenset[TaskKey]] = Map()
     """Whom each target is probed for."""
     unwatched: frozenset[Target] = frozenset()
     """Targets of the views before that are not of these."""

@@ -17,11 +17,12 @@ from pointsman.checking import Checking
 from pointsman.discovery.model import Change, Cluster, TaskKey
 from pointsman.dns.answer import Responder
 from pointsman.dns.records import Record, address_records
+from pointsman.healthcheck.model import Status, Target
+from pointsman.healthcheck.state import difference
 from pointsman.metrics import Metrics
 from pointsman.pipeline import NOTHING, Rules, Views, derive
-from pointsman.vip import guard as guards
-from pointsman.healthcheck.model import Target
 from pointsman.vip import elect
+from pointsman.vip import guard as guards
 from pointsman.vip.guard import Guard
 from pointsman.vip.model import Failure, Key
 from pointsman.vip.parts import Report
@@ -114,7 +115,7 @@ class Reconciler:
         believed = self._checking.believed(trusting=trusting)
         judged = self._checking.take()
         if change is not None and judged:
-            change |= Change(tasks=_watching(self.views, judged))
+            change |= Change(tasks=self._follow_health(judged))
         many = change is None or len(change.tasks) > MANY
         with _uncollected() if many else nullcontext():
             views = await asyncio.to_thread(
@@ -145,6 +146,18 @@ class Reconciler:
             zone.loaded = True
         self._metrics.reconcile_seconds.observe(time.perf_counter() - started)
         return min((wake for wake in wakes if wake is not None), default=None)
+
+    def _follow_health(self, judged: Mapping[Target, tuple[Status, Status]]) -> frozenset[TaskKey]:
+        """Say what is believed of targets, and return the tasks that it is about."""
+        tasks = self.views.cluster.tasks
+        found: set[TaskKey] = set()
+        for target, (before, after) in judged.items():
+            watching = [key for key in self.views.watched.get(target, ()) if key in tasks]
+            found.update(watching)
+            self._metrics.health_changes.labels(after.standing).inc()
+            whom = ", ".join(sorted(tasks[key].id for key in watching))
+            log.info("%s, for %s: %s", target, whom, difference(before, after))
+        return frozenset(found)
 
     def _follow(self, now: float) -> Mapping[str, tuple[str, ...]]:
         """Take the targets over, but for what is held back; return the names to publish."""
@@ -256,12 +269,6 @@ class Reconciler:
             log.warning("%s; VIPs go on without it", complaint)
         # What stood before a change stands after it: only a look at all of it can tell otherwise.
         self.complaints = frozenset(report.complaints) | (frozenset() if whole else self.complaints)
-
-
-def _watching(views: Views, targets: Set[Target]) -> frozenset[TaskKey]:
-    """Return the tasks that these are probed for."""
-    watching = (key for target in targets for key in views.watched.get(target, ()))
-    return frozenset(key for key in watching if key in views.cluster.tasks)
 
 
 def _size(target: elect.Target | None) -> int:

@@ -12,6 +12,7 @@ from pointsman.dns import names
 from pointsman.dns.records import Record
 from pointsman.dns.zone import Mirror, Rrset
 from pointsman.generation import own_records, zones
+from pointsman.healthcheck.model import TRUSTING
 from pointsman.pipeline import Key, Views, derive
 from pointsman.rules import rules
 from pointsman.show import vip_records
@@ -45,7 +46,7 @@ def explain(name: str, type_: str, cluster: Cluster, config: Config) -> Explanat
     """Return what is answered for a name; ``type_`` is one type, or ANY for all that it has."""
     name = name.lower()
     name = name if name.endswith(".") else f"{name}."
-    views = derive(cluster, rules(config))
+    views = derive(cluster, rules(config), health=TRUSTING)
     every = list(_origins(views, config))
     served = zones(config, (), 1)
     served.update((), (record for record, _ in every))

@@ -1,16 +1,18 @@
 """Prints the views of a state without serving them: the dry run, and what golden tests compare."""
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
 
+from pointsman import health_view
 from pointsman.config import Config
 from pointsman.discovery import details
 from pointsman.discovery.model import Cluster, Task
 from pointsman.dns.records import Record, address_records
 from pointsman.generation import own_records, zones
+from pointsman.healthcheck.model import TRUSTING
 from pointsman.pipeline import Views, derive
 from pointsman.rules import rules, vip_apex
 from pointsman.vip.elect import order
@@ -18,6 +20,7 @@ from pointsman.vip.kernel import Kernel
 from pointsman.vip.model import Protocol
 
 IN_TABLE = {
+    "targets": ("target", "check", "interval", "tasks"),
     "agents": ("id", "address", "hostname", "attributes", "region", "zone"),
     "tasks": ("id", "framework", "state", "healthy", "agent", "network", "addresses", "ports"),
 }
@@ -25,14 +28,18 @@ IN_TABLE = {
 
 
 def show(what: str, of: Cluster, config: Config, *, as_json: bool) -> str:
-    """Return the text of one view of a cluster: ``zone``, ``vips``, ``cluster`` or ``notes``."""
-    views = derive(of, rules(config))
-    value = {"zone": zone, "vips": vips, "cluster": cluster, "notes": notes}[what](views, config)
+    """Return the text of one view of a cluster: ``zone``, ``vips``, ``health`` and so on.
+
+    What nobody has probed yet is taken to be up.
+    """
+    views = derive(of, rules(config), health=TRUSTING)
+    value = VIEWS[what](views, config)
     if as_json:
-        return msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n"
+        return _json(value)
     tables = {name: rows for name, rows in value.items() if isinstance(rows, list)}
     if len(tables) == 1:
-        return _table(*tables.values())
+        ((name, rows),) = tables.items()
+        return _table(_columns(name, rows))
     return "\n".join(_section(name, content) for name, content in value.items())
 
 
@@ -40,18 +47,35 @@ def changes(
     of: Cluster, config: Config, own: Iterable[str], kernel: Kernel, *, as_json: bool
 ) -> str:
     """Return the text of what would be changed of a kernel's virtual servers, in order."""
-    targets = derive(of, rules(config, own)).wanted.targets
+    targets = derive(of, rules(config, own), health=TRUSTING).wanted.targets
     found = [str(change) for change in kernel.sync(targets, (), 0.0).changes]
     if as_json:
-        return msgspec.json.format(msgspec.json.encode({"changes": found})).decode() + "\n"
+        return _json({"changes": found})
     return "".join(f"{line}\n" for line in found or ["nothing"])
+
+
+def health(found: dict[str, Any], *, as_json: bool) -> str:
+    """Return the text of what a running Pointsman tells of its checks (``/v1/health``)."""
+    if as_json:
+        return _json(found)
+    return _table(health_view.text(found["targets"]))
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n"
 
 
 def _section(name: str, content: Any) -> str:
     if not content or not isinstance(content, list) or not isinstance(content[0], dict):
         return f"{name}: {_text(content)}\n"
-    columns = IN_TABLE.get(name, tuple(content[0]))
-    return f"{name}:\n{_table([{k: row[k] for k in columns} for row in content])}"
+    return f"{name}:\n{_table(_columns(name, content))}"
+
+
+def _columns(name: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return what of each row is for people."""
+    if name not in IN_TABLE:
+        return rows
+    return [{column: row[column] for column in IN_TABLE[name]} for row in rows]
 
 
 def zone(views: Views, config: Config) -> dict[str, Any]:
@@ -154,9 +178,23 @@ def _task(task: Task) -> dict[str, Any]:
     }
 
 
+def targets(views: Views, _: Config) -> dict[str, Any]:
+    """Return what would be probed."""
+    return {"targets": health_view.rows(views, {}, {}, 0.0)}
+
+
 def notes(views: Views, _: Config) -> dict[str, Any]:
     """Return what was left out, and why."""
     return {"notes": [{"where": n.where, "why": n.why} for n in views.notes]}
+
+
+VIEWS: dict[str, Callable[[Views, Config], dict[str, Any]]] = {
+    "zone": zone,
+    "vips": vips,
+    "health": targets,
+    "cluster": cluster,
+    "notes": notes,
+}
 
 
 def _order(record: dict[str, Any]) -> tuple[object, ...]:

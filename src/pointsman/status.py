@@ -8,6 +8,8 @@ from typing import Any
 from pointsman.config import Config
 from pointsman.discovery import text
 from pointsman.discovery.errors import Fatal, Transient
+from pointsman.health_view import why
+from pointsman.healthcheck.model import Status, Target
 from pointsman.vip.backends import Backend
 from pointsman.vip.elect import order
 from pointsman.vip.model import Activity, Endpoint, Forwarding, Key, Protocol, RealServer
@@ -18,7 +20,9 @@ PATIENCE = 10.0
 """Seconds for an answer of the process that runs here."""
 
 
-def virtual_servers(look: Look, wanted: Wanted, domain: str, now: float) -> list[dict[str, Any]]:
+def virtual_servers(
+    look: Look, wanted: Wanted, health: Mapping[Target, Status], domain: str, now: float
+) -> list[dict[str, Any]]:
     """Return all that is wanted or there, sorted; ``now`` is of the clock of ``look.deadlines``."""
     names = {address: name for name, addresses in wanted.names.items() for address in addresses}
     return [
@@ -30,9 +34,10 @@ def virtual_servers(look: Look, wanted: Wanted, domain: str, now: float) -> list
             "scheduler": _scheduler(key, look, wanted),
             "in_kernel": key in look.table,
             **_counted(look.traffic.get(key, Activity())),
-            "real_servers": list(_real_servers(key, look, wanted, now)),
+            "real_servers": list(_real_servers(key, look, wanted, health, now)),
         }
         for key in sorted({*wanted.targets, *look.table})
+        if not key.fwmark
     ]
 
 
@@ -41,7 +46,9 @@ def _scheduler(key: Key, look: Look, wanted: Wanted) -> str:
     return there.settings.scheduler
 
 
-def _real_servers(key: Key, look: Look, wanted: Wanted, now: float) -> Iterator[dict[str, Any]]:
+def _real_servers(
+    key: Key, look: Look, wanted: Wanted, health: Mapping[Target, Status], now: float
+) -> Iterator[dict[str, Any]]:
     tasks: dict[Endpoint, Backend] = {}
     for one in sorted(wanted.behind(key), key=order, reverse=True):
         tasks[one.local] = tasks[one.endpoint] = one
@@ -57,6 +64,7 @@ def _real_servers(key: Key, look: Look, wanted: Wanted, now: float) -> Iterator[
             "address": endpoint.address,
             "port": endpoint.port,
             "state": _state(real, task),
+            "why": why(task.verdict, health.get(task.target), now) if task and task.target else "",
             "left": _left(look.deadlines.get((key, endpoint)), now),
             "weight": real.weight if real else 0,
             "forwarding": Forwarding(real.forwarding).name.lower() if real else None,
@@ -93,7 +101,7 @@ def _counted(found: Activity) -> dict[str, int]:
     }
 
 
-def fetch(config: Config) -> dict[str, Any]:
+def fetch(config: Config, path: str = "/v1/status") -> dict[str, Any]:
     """Ask the process that runs here.
 
     Raises Fatal when the configuration gives it no place to be asked at, and Transient when it
@@ -104,11 +112,11 @@ def fetch(config: Config) -> dict[str, Any]:
     host, port = text.endpoint(config.http.listen)
     connection = http.client.HTTPConnection(host, port, timeout=PATIENCE)
     try:
-        connection.request("GET", "/v1/status")
+        connection.request("GET", path)
         reply = connection.getresponse()
         body = reply.read()
         if reply.status != 200:
-            raise Transient(f"http://{config.http.listen}/v1/status answers {reply.status}")
+            raise Transient(f"http://{config.http.listen}{path} answers {reply.status}")
         found: dict[str, Any] = json.loads(body)
     except (OSError, http.client.HTTPException, ValueError) as error:
         problem = f"no Pointsman answers at http://{config.http.listen}: {error}; is it running?"
@@ -154,7 +162,7 @@ def _table(servers: list[dict[str, Any]]) -> Iterator[str]:
             left = f" {real['left']:.0f} s" if real["left"] is not None else ""
             rows.append((
                 f"  {text.joined(real['address'], real['port'])} {real['task_id'] or ''}".rstrip(),
-                real["state"] + left, str(real["weight"]),
+                _told(real) + left, str(real["weight"]),
                 str(real["active"]), str(real["inactive"]), *_rates(real),
             ))  # fmt: skip
     widths = [max(len(row[at]) for row in rows) for at in range(len(columns))]
@@ -162,6 +170,14 @@ def _table(servers: list[dict[str, Any]]) -> Iterator[str]:
         first, second, *numbers = row
         rest = (n.rjust(w) for n, w in zip(numbers, widths[2:], strict=True))
         yield "  ".join([first.ljust(widths[0]), second.ljust(widths[1]), *rest]).rstrip()
+
+
+def _told(real: Mapping[str, Any]) -> str:
+    """Return its state, and since when and why, where a check of ours says so."""
+    state, _, rest = str(real["state"]).partition(", ")
+    if not real["why"]:
+        return str(real["state"])
+    return f"{real['why']}, {rest}" if rest else f"{state} ({real['why']})"
 
 
 def _rates(counted: Mapping[str, Any]) -> tuple[str, str, str, str]:

@@ -9,13 +9,19 @@ from pointsman.front import Front
 from pointsman.generation import Generation, zone
 from pointsman.metrics import Metrics
 
-CHECKING = Checking(Path("health"), lambda _: None)
+CHECKING = Checking(Path("health"), lambda: None)
 
 
 def test_each_configuration_has_its_zones_and_goes_on_counting() -> None:
     front = Front()
     made = Generation(
-        Config(dns=DnsConfig(domain="dc1")), ["10.0.0.9"], ["10.0.0.9"], None, Metrics(), front, CHECKING
+        Config(dns=DnsConfig(domain="dc1")),
+        ["10.0.0.9"],
+        ["10.0.0.9"],
+        None,
+        Metrics(),
+        front,
+        CHECKING,
     )
     assert [z.apex for z in made.zones] == [
         "dc1.",

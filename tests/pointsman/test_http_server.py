@@ -9,6 +9,8 @@ from pointsman.config import Config
 from pointsman.discovery.errors import Fatal
 from pointsman.discovery.model import Note
 from pointsman.dns.zone import Zones
+from pointsman.healthcheck.model import Status, Target
+from pointsman.healthcheck.state import State
 from pointsman.http_server import HttpServer
 from pointsman.metrics import Metrics
 from pointsman.pipeline import Views
@@ -36,6 +38,10 @@ class Served:
     zones = Zones()
     config = Config()
     not_ready = "no master has been read yet"
+
+    @property
+    def health(self) -> tuple[dict[Target, Status], dict[Target, State]]:
+        return {}, {}
 
     async def count(self) -> None:
         """Count nothing."""

@@ -76,7 +76,7 @@ class Box:
         self.worker = KernelWorker(opened)
         self.metrics = Metrics()
         rules = Rules(NameRules(), VipRules(ranges=(RANGE,)))
-        checking = Checking(folder / "health", lambda _: None)
+        checking = Checking(folder / "health", lambda: None)
         self.reconciler = Reconciler(
             rules, apex, 5, self.responder, self.worker, self.metrics, guard, checking
         )
