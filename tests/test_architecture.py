@@ -40,6 +40,7 @@ DOES_IO = {
     "dns/tcp.py",
     "dns/udp.py",
     "healthcheck/connecting.py",
+    "healthcheck/probe_dns.py",
     "healthcheck/probe_tcp.py",
     "healthcheck/stream.py",
     "healthcheck/tls.py",
