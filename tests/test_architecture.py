@@ -42,6 +42,7 @@ DOES_IO = {
     "healthcheck/connecting.py",
     "healthcheck/probe_dns.py",
     "healthcheck/probe_tcp.py",
+    "healthcheck/probe_udp.py",
     "healthcheck/stream.py",
     "healthcheck/tls.py",
     "vip/link.py",
