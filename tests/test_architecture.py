@@ -41,6 +41,7 @@ DOES_IO = {
     "dns/udp.py",
     "healthcheck/connecting.py",
     "healthcheck/probe_dns.py",
+    "healthcheck/probe_exec.py",
     "healthcheck/probe_tcp.py",
     "healthcheck/probe_udp.py",
     "healthcheck/stream.py",
