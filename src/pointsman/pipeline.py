@@ -1,7 +1,7 @@
 """From a Cluster to all views of it: pure, and at a cost that follows what changed."""
 
 from collections.abc import Iterable, Iterator
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar, cast
 
 import msgspec
 from immutables import Map, MapMutation
@@ -152,11 +152,12 @@ def derive(
             come.extend(new.backends)
         if new.targets != old.targets:
             touched.update(old.targets, new.targets)
+            whom = cast("TaskKey", key)  # nothing else has any
             for target in old.targets:
-                others = watched[target] - {key}
+                others = watched[target] - {whom}
                 _set(watched, target, others, bool(others))
             for target in new.targets:
-                watched[target] = watched.get(target, frozenset()) | {key}
+                watched[target] = watched.get(target, frozenset()) | {whom}
         _set(derived, key, new, item is not None)
         _set(noted, key, new.notes, bool(new.notes))
     for key in tasks:

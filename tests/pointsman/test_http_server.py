@@ -20,15 +20,17 @@ from pointsman.vip.backends import backends
 from pointsman.vip.elect import Place
 from pointsman.vip.parts import Look
 from pointsman.vip.policy import Defaults
-from pointsman.vip.wanted import Wanted, begin, update
+from pointsman.vip.wanted import begin, update
 
 WEB = task(discovery=discovery("web", port(31000, VIP_0="/web:80", VIP_1="10.1.1.1:8080")))
 
 
 class Served:
-    wanted: Wanted = update(
-        begin((Range("11.0.0.0", "11.0.0.255"),)),
-        (), backends(WEB, AGENT, Defaults())[0], Place(), 0, 0,
+    views = Views(
+        wanted=update(
+            begin((Range("11.0.0.0", "11.0.0.255"),)),
+            (), backends(WEB, AGENT, Defaults())[0], Place(), 0, 0,
+        )
     )  # fmt: skip
     mode = "stream, leader 10.0.0.1:5050"
     complaints = ("no masquerading: install iptables",)
