@@ -36,7 +36,6 @@ class Served:
     complaints = ("no masquerading: install iptables",)
     vip_zone = "l4lb.thisdcos.directory"
     notes = (Note("task x of y", "why"),)
-    views = Views()
     zones = Zones()
     config = Config()
     not_ready = "no master has been read yet"
