@@ -1,6 +1,6 @@
 """All targets with what is believed of them, and who is probed next; time is an argument."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -26,7 +26,8 @@ class Board:
         self.states: dict[Target, State] = {}
         self.damping = damping
         self._schedule = Schedule[Target](seed)
-        self._ways: dict[Target, Way] = {}
+        self.ways: Mapping[Target, Way] = {}
+        """How targets are reached that are asked through their virtual servers."""
 
     def add(self, target: Target, status: Status, now: float) -> None:
         """Have a target probed from now on; does nothing for one that is.
@@ -44,14 +45,6 @@ class Board:
         """Have it probed no more."""
         if self.states.pop(target, None):
             self._schedule.remove(target)
-            self._ways.pop(target, None)
-
-    def lead(self, target: Target, way: Way | None) -> None:
-        """Have a target asked this way from now on; None for no way yet."""
-        if way:
-            self._ways[target] = way
-        else:
-            self._ways.pop(target, None)
 
     def next(self) -> float | None:
         """Return when somebody is due."""
@@ -63,7 +56,7 @@ class Board:
             timeout = target.check.timing.timeout
             if not target.via:
                 yield target, Place(target.address, target.port, timeout), due
-            elif way := self._ways.get(target):
+            elif way := self.ways.get(target):
                 yield target, Place(way.address, way.port, timeout, way.mark), due
             else:
                 self._schedule.again(target, due, target.check.timing.edge, now)

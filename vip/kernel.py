@@ -163,7 +163,7 @@ class Kernel:
                 complaints.append(str(error))
         if not self._ready:
             # Where no address is local yet, the kernel refuses real servers. What it has is whole.
-            there_yet = {key.address for key in self._outside if key in actual}
+            there_yet = {k.address for k in self._outside if k in actual and not k.fwmark}
             surroundings += self._routes.sync(sorted(there_yet))
         repaired = 0
         if known is not None and actual is not known:
@@ -225,7 +225,8 @@ class Kernel:
         # reset rather than silence.
         surroundings = 0
         if routes or come or gone:
-            surroundings = self._routes.sync(sorted({key.address for key in self._outside}))
+            outside = {key.address for key in self._outside if not key.fwmark}
+            surroundings = self._routes.sync(sorted(outside))
         self._remember(exactly=not failures and (routes or bool(gone)))
         wakes = [p.wake for p in self._passages.values() if p.wake is not None]
         if failures:

@@ -12,10 +12,13 @@ import msgspec
 from immutables import Map, MapMutation
 
 from pointsman.discovery.model import Note
+from pointsman.healthcheck.model import Target
+from pointsman.vip import elect
 from pointsman.vip.addresses import Assigned, Range
 from pointsman.vip.backends import Backend, Vip
-from pointsman.vip.elect import Place, Target, elect
+from pointsman.vip.elect import Place
 from pointsman.vip.model import Key, Table
+from pointsman.vip.paths import Path, Paths
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -36,7 +39,7 @@ class Move(msgspec.Struct, frozen=True, gc=False):
 class Wanted(msgspec.Struct, frozen=True):
     """All of it, and what changed since the value that it was made from."""
 
-    targets: Map[Key, Target] = Map()
+    targets: Map[Key, elect.Target] = Map()
     names: Map[str, tuple[str, ...]] = Map()
     """Addresses, IPv4 first, by name without its domain (``web.marathon``)."""
     changed: frozenset[Key] = frozenset()
@@ -53,6 +56,8 @@ class Wanted(msgspec.Struct, frozen=True):
     taken: Map[Vip, bool] = Map()
     """VIPs whose address is that of a host."""
     moves: tuple[Move, ...] = ()
+    paths: Paths = Paths()
+    """How probes are led to real servers through their virtual servers."""
     settling: Map[Key, float] = Map()
     """Virtual servers whose target changes by itself, and when."""
     place: Place = Place()
@@ -61,8 +66,8 @@ class Wanted(msgspec.Struct, frozen=True):
 
     @property
     def table(self) -> Table:
-        """The virtual servers, sorted."""
-        return {key: self.targets[key].server for key in sorted(self.targets)}
+        """The virtual servers of VIPs, sorted."""
+        return {key: self.targets[key].server for key in sorted(self.targets) if not key.fwmark}
 
     def behind(self, key: Key) -> tuple[Backend, ...]:
         """Return who stands behind a virtual server."""
@@ -149,11 +154,20 @@ def update(
     targets = before.targets.mutate()
     for key in changed:
         if behind := after.behind(key):
-            targets[key] = elect(behind, place, before.targets.get(key), now)
+            targets[key] = elect.elect(behind, place, before.targets.get(key), now)
         elif key in targets:
             del targets[key]
         _put(settling, key, targets[key].settles or 0.0 if key in targets else 0.0)
     # What did not change stays the same value, for those who look only for another.
+    there = _paths(affected, keys, members)
+    gone = [one for one in _through(before.members, affected) if one not in there]
+    paths, led = before.paths.update(gone, there)
+    for key, target in led.items():
+        changed.add(key)
+        if target:
+            targets[key] = target
+        elif key in targets:
+            del targets[key]
     found = targets.finish() if changed else before.targets
     addresses = before.names.mutate()
     for name in names:
@@ -163,6 +177,7 @@ def update(
         after,
         targets=found,
         settling=settling.finish(),
+        paths=paths,
         names=published,
         changed=frozenset(k for k in changed if before.targets.get(k) != found.get(k)),
         renamed=frozenset(n for n in names if before.names.get(n) != published.get(n)),
@@ -211,6 +226,29 @@ class _Places:
     def _address(self, name: str, family: int) -> str:
         address = self._assigned[family].address(name) if family in self._assigned else ""
         return address if self._taken.get(address, name) == name else ""
+
+
+def _through(members: Mapping[Vip, Iterable[Backend]], vips: Iterable[Vip]) -> Iterator[Target]:
+    """Yield the targets that are asked through these VIPs."""
+    for vip in vips:
+        for one in members.get(vip, ()):
+            if one.target and one.target.via:
+                yield one.target
+
+
+def _paths(
+    vips: Iterable[Vip],
+    keys: Mapping[Vip, Iterable[Key]],
+    members: Mapping[Vip, tuple[Backend, ...]],
+) -> dict[Target, Path]:
+    """Return how each target is asked that these VIPs lead to, where they have an address."""
+    found = {}
+    for vip in vips:
+        first = {key.family: key for key in sorted(keys.get(vip, ()), reverse=True)}
+        for one in members.get(vip, ()):
+            if one.target and one.target.via and one.family in first:
+                found[one.target] = (first[one.family], one.real)
+    return found
 
 
 def _members(

@@ -8,10 +8,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
 import msgspec
+from immutables import Map
 
 from pointsman.discovery import files
 from pointsman.discovery.errors import Transient
-from pointsman.healthcheck.board import Board
+from pointsman.healthcheck.board import Board, Way
 from pointsman.healthcheck.checker import Ask, Checker
 from pointsman.healthcheck.counts import Counts
 from pointsman.healthcheck.model import Health, Standing, Status, Target
@@ -54,6 +55,7 @@ class Checking:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._failed: BaseException | None = None
+        self._ways: Map[Target, Way] = Map()
         self._unsaved = asyncio.Event()
         self._remembered = _read(path)
 
@@ -110,6 +112,16 @@ class Checking:
         """Probe none but these of those that are probed."""
         self.follow([t for t in self.health.statuses if t not in targets], (), self.health)
         self._remembered = {}
+
+    def lead(self, ways: Map[Target, Way]) -> None:
+        """Ask targets these ways that are asked through their virtual servers."""
+        if ways is not self._ways:
+            self._ways = ways
+
+            def take_over() -> None:
+                self._board.ways = ways
+
+            self._there(take_over)
 
     def states(self) -> dict[Target, State]:
         """Return all that is known of each target now."""

@@ -49,7 +49,7 @@ class Served:
 
     async def look(self) -> Look:
         """Return what a kernel would have that followed."""
-        return Look(self.wanted.table, settings={"net.ipv4.vs.conntrack": "1"})
+        return Look(self.views.wanted.table, settings={"net.ipv4.vs.conntrack": "1"})
 
 
 def get(served: Served, *paths: str) -> list[tuple[int, str, str]]:
