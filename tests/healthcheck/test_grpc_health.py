@@ -32,7 +32,9 @@ def test_a_name_that_is_not_unicode_is_none() -> None:
     ],
 )
 def test_the_status_is_what_google_s_library_wrote(number: int, name: str) -> None:
-    assert status(framed(HealthCheckResponse(status=number).SerializeToString())) == name
+    message = HealthCheckResponse()
+    message.status = number  # pyright: ignore[reportAttributeAccessIssue]
+    assert status(framed(message.SerializeToString())) == name
 
 
 @pytest.mark.parametrize(

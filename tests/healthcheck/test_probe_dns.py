@@ -61,7 +61,7 @@ def run(spec: Dns, udp: Says, tcp: Says | None = None, timeout: float = 5.0) -> 
         over_udp.start()
         over_tcp = None
         if tcp:
-            over_tcp = TcpListener(*over_udp.address, lambda data, _: tcp(data))
+            over_tcp = TcpListener(*over_udp.address, lambda data, _, says=tcp: says(data))
             await over_tcp.start()
         try:
             return await result(spec, Place(*over_udp.address, timeout))
