@@ -52,7 +52,8 @@ def opened(place: Place, kind: socket.SocketKind) -> Iterator[socket.socket]:
     with sock:
         try:
             if place.mark:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, place.mark)
+                mark = struct.pack("I", place.mark)  # Python's own numbers are signed here.
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, mark)
             if kind == socket.SOCK_STREAM:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -56,12 +56,15 @@ async def result(spec: Dns, place: Place) -> Result:
 def run(spec: Dns, udp: Says, tcp: Says | None = None, timeout: float = 5.0) -> Result:
     """Return what is found of a server that says these; without ``tcp`` it has none."""
 
+    def by_tcp(data: bytes, _: str) -> Answer:
+        return tcp(data) if tcp else None
+
     async def test() -> Result:
         over_udp = UdpListener("127.0.0.1", 0, lambda data, _: udp(data))
         over_udp.start()
         over_tcp = None
         if tcp:
-            over_tcp = TcpListener(*over_udp.address, lambda data, _: tcp(data))
+            over_tcp = TcpListener(*over_udp.address, by_tcp)
             await over_tcp.start()
         try:
             return await result(spec, Place(*over_udp.address, timeout))

@@ -35,12 +35,11 @@ def descriptors() -> list[str]:
     return sorted(os.listdir("/proc/self/fd"))  # noqa: PTH208 - links that are gone are fine
 
 
-def no_children() -> bool:
+def zombies() -> bool:
     try:
-        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        return os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
     except ChildProcessError:
-        return True
-    return False
+        return False
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +47,7 @@ def _leaves_nothing_behind() -> object:
     before = descriptors()
     yield
     assert descriptors() == before
-    assert no_children()
+    assert not zombies()
 
 
 @pytest.mark.parametrize(
