@@ -68,7 +68,7 @@ def elect(behind: Sequence[Backend], place: Place) -> Target:
     chosen = _near(_usable(members, policy), place, policy)
     return Target(
         VirtualServer(
-            policy.settings,
+            policy.settings(behind[0].family),
             {
                 endpoint: members[endpoint].real
                 if endpoint in chosen
