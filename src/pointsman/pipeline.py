@@ -57,6 +57,8 @@ class VipRules(msgspec.Struct, frozen=True):
     zone: str = ""
     hold: float = 0.0
     """Seconds for which a name keeps an address that another takes over."""
+    longest: int = 253
+    """Characters that a name may have before its domain."""
 
 
 class Rules(msgspec.Struct, frozen=True):
@@ -258,5 +260,7 @@ def _of_task(cluster: Cluster, told: Told, rules: Rules) -> Derived:
     if rules.dcos:
         further, bad = dcos.task_records(task, rules.dcos)
         records, notes = (*records, *further), (*notes, *bad)
-    found, more = backends(task, agent, rules.vips.defaults) if rules.vips.enabled else ((), ())
+    if not rules.vips.enabled:
+        return Derived(records, (), notes)
+    found, more = backends(task, agent, rules.vips.defaults, rules.vips.longest)
     return Derived(records, found, (*notes, *more))
