@@ -97,7 +97,7 @@ class Lab:
         subprocess.run([bird, "-p", "-c", path], check=True)
         socket = str(self.folder / f"{name}.ctl")
         self.processes.start(name, [bird, "-f", "-c", str(path), "-s", socket], netns=namespace)
-        asked = [BGP / "sbin/birdc", "-s", socket, "show status"]
+        asked = [str(BGP / "sbin/birdc"), "-s", socket, "show status"]
         wait_for(
             lambda: subprocess.run(asked, capture_output=True, check=False).returncode == 0,
             f"{name} to answer",
