@@ -68,10 +68,8 @@ class Checker:
             self._told(changes)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        full = len(self._running) >= self.sockets
         self._running.discard(task)
-        if full or self._changes:
-            self.wake()
+        self.wake()  # its target has another turn now, and there may be news
 
     async def _rest(self) -> None:
         """Sleep until somebody is due, or something happened."""

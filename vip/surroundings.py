@@ -15,6 +15,9 @@ from pointsman.vip.parts import Memories, Servers, Settings, Wants
 SLOPPY = {"net.ipv4.vs.sloppy_tcp": "1"}
 """A connection that begins in the middle is taken over from another director: mh chooses alike."""
 
+ANSWERED = {"net.ipv4.conf.all.accept_local": "1"}
+"""A real server answers this host itself, from the VIP, which is an address of this host too."""
+
 
 class Surroundings:
     """Keeps all of it; blocking, for one thread at a time."""
@@ -40,6 +43,8 @@ class Surroundings:
         try:
             if any(_moves_between_directors(server) for server in wanted.values()):
                 self._set(SLOPPY)
+            if any(key.family == 4 and _answers_itself(wanted[key]) for key in wanted):
+                self._set(ANSWERED)
             if self._wants.forwarding and any(key.family == 6 for key in wanted):
                 self._set(self._settings.forwarding6())
         except Transient as error:
@@ -47,7 +52,7 @@ class Surroundings:
 
     def read(self) -> dict[str, str]:
         """Return settings and timeouts as they are now, for people."""
-        found = self._settings.read([*self._wants.sysctls, *SLOPPY])
+        found = self._settings.read([*self._wants.sysctls, *SLOPPY, *ANSWERED])
         seconds = " ".join(map(str, self._servers.timeouts()))
         return {**found, "timeouts (tcp, tcp_fin, udp)": f"{seconds} s"}
 
@@ -109,6 +114,8 @@ class Surroundings:
 
 
 def _moves_between_directors(server: VirtualServer) -> bool:
-    return server.settings.scheduler == ORDERED and any(
-        real.forwarding != Forwarding.MASQUERADE for real in server.real_servers.values()
-    )
+    return server.settings.scheduler == ORDERED and _answers_itself(server)
+
+
+def _answers_itself(server: VirtualServer) -> bool:
+    return any(real.forwarding != Forwarding.MASQUERADE for real in server.real_servers.values())

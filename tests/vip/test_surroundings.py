@@ -59,6 +59,7 @@ def test_settings_and_timeouts_are_set_once_and_set_back(box: Box) -> None:
     assert box.around(wants).read() == {
         CONNTRACK: "1",
         "net.ipv4.vs.sloppy_tcp": "0",
+        "net.ipv4.conf.all.accept_local": "0",
         "timeouts (tcp, tcp_fin, udp)": f"7200 {before[1]} 77 s",
     }
     assert box.flush() == 2
