@@ -76,8 +76,6 @@ class Http(msgspec.Struct, frozen=True, gc=False, tag_field="probe", tag="http")
     """Lowest and highest of each range that is good."""
     body: str = ""
     """Text that the body's first 64 KiB contain; empty for any."""
-    pattern: str = ""
-    """Regular expression that is found in them; empty for any."""
     tls: Tls | None = None
     """None for plain HTTP."""
 

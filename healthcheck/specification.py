@@ -102,11 +102,6 @@ def _http(plain: list[str], options: Options, _commands: Commands) -> Probe:
     method = _word(options, "method", "GET").upper()
     if not _METHOD.fullmatch(method):
         raise ValueError(f"method {method!r} is none")
-    pattern = _word(options, "match", "")
-    try:
-        re.compile(pattern)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise ValueError(f"match {pattern!r}: {error}") from error
     return Http(
         path,
         method,
@@ -114,7 +109,6 @@ def _http(plain: list[str], options: Options, _commands: Commands) -> Probe:
         tuple(_header(value) for value in options.pop("header", [])),
         _statuses(_word(options, "status", "200-399")),
         _word(options, "body", ""),
-        pattern,
     )
 
 
@@ -166,7 +160,7 @@ _KINDS: Mapping[str, Callable[[list[str], Options, Commands], Probe]] = {
     "exec": _exec,
 }
 _OPTIONS = frozenset({
-    "method", "host", "header", "status", "body", "match", "sni", "verify", "ca", "cert", "key",
+    "method", "host", "header", "status", "body", "sni", "verify", "ca", "cert", "key",
     "tls", "rcode", "expect", "tcp", "send", "port", "data-path",
     "interval", "timeout", "edge", "stable", "rise", "fall", "grace",
 })  # fmt: skip

@@ -40,7 +40,7 @@ def of(text: str) -> Check:
         ),
         ("http status=200", Http(statuses=((200, 200),))),
         ("http status=200-299,404", Http(statuses=((200, 299), (404, 404)))),
-        ('http body="all is well" match=^ok', Http(body="all is well", pattern="^ok")),
+        ('http body="all is well"', Http(body="all is well")),
         ("https", Http(tls=Tls())),
         (
             "https /x sni=web.example verify=no ca=/ca.pem cert=/c.pem key=/k.pem",
@@ -104,8 +104,8 @@ def test_two_words_stand_for_themselves(text: str) -> None:
         ("http status=200-", "is not as"),
         ("http status=600", "is not as"),
         ("http status=300-200", "300 is above 200"),
-        ("http match=(", "match '\\('"),
-        ("http match=a{99999999999999999999}", "match 'a{9"),
+        # A pattern could hold the process for ever.
+        ("http match=ok", "one word too many"),
         ("https ca=ca.pem", "'ca.pem' is no absolute path"),
         ("https verify=perhaps", "neither yes nor no"),
         ("dns a..b", "'a..b' is no domain name"),
@@ -130,18 +130,13 @@ def test_what_makes_no_sense_is_refused_with_a_reason(text: str, why: str) -> No
         read(text, TIMING, COMMANDS)
 
 
-def test_an_expression_that_is_nested_too_deeply_is_refused() -> None:
-    with pytest.raises(ValueError, match="match"):
-        read("http match=" + "(" * 5000 + ")" * 5000, TIMING, COMMANDS)
-
-
 KINDS = st.sampled_from(
     ["tcp", "http", "https", "grpc", "dns", "udp", "exec mysql", "mesos", "none", "x"]
 )
 OPTION = st.builds(
     "{}={}".format,
     st.sampled_from([
-        "method", "host", "header", "status", "body", "match", "sni", "verify", "ca", "cert",
+        "method", "host", "header", "status", "body", "sni", "verify", "ca", "cert",
         "key", "tls", "rcode", "expect", "tcp", "send", "port", "data-path", "interval", "timeout",
         "edge", "stable", "rise", "fall", "grace",
     ]),
@@ -152,8 +147,6 @@ WORDS = st.builds(
 )
 
 
-# The module re warns of expressions that will mean something else one day.
-@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
 @given(st.text() | WORDS)
 def test_any_text_is_a_check_or_a_value_error(text: str) -> None:
     try:
