@@ -105,7 +105,7 @@ def test_two_words_stand_for_themselves(text: str) -> None:
         ("http status=600", "is not as"),
         ("http status=300-200", "300 is above 200"),
         # A pattern could hold the process for ever.
-        ("http match=ok", "one word too many"),
+        ("http / match=ok", "one word too many"),
         ("https ca=ca.pem", "'ca.pem' is no absolute path"),
         ("https verify=perhaps", "neither yes nor no"),
         ("dns a..b", "'a..b' is no domain name"),
