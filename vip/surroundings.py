@@ -52,8 +52,9 @@ class Surroundings:
         return {**found, "timeouts (tcp, tcp_fin, udp)": f"{seconds} s"}
 
     def restore(self, memory: Memory) -> int:
-        """Set back what is remembered; return how much it was."""
-        restored = len(self._settings.ensure(memory.sysctls))
+        """Set back what is remembered and still there; return how much it was."""
+        there = self._settings.read(memory.sysctls)  # an interface goes with its settings
+        restored = len(self._settings.ensure({n: memory.sysctls[n] for n in there}))
         if memory.timeouts is not None:
             self._servers.set_timeouts(*memory.timeouts)
             restored += 1
@@ -66,14 +67,15 @@ class Surroundings:
         return self._set(self._wants.sysctls)
 
     def _set(self, wanted: Mapping[str, str]) -> int:
-        """Write settings that differ."""
-        before = self._settings.ensure(wanted)
+        """Write settings that differ; what they were is remembered first."""
+        there = self._settings.read(wanted).items()
+        before = {name: old for name, old in there if old != wanted[name]}
         if before:
             # Of a setting written twice the first value is the one that was there before us.
             memory = self._owned.memory
             sysctls = before | memory.sysctls
             self._owned.keep(msgspec.structs.replace(memory, sysctls=sysctls))
-        return len(before)
+        return len(self._settings.ensure(wanted))
 
     def _time(self) -> int:
         """Set timeouts that differ."""
@@ -83,9 +85,9 @@ class Surroundings:
         pairs = zip(found, self._wants.timeouts, strict=True)
         if all(wanted in (0, there) for there, wanted in pairs):
             return 0
-        self._servers.set_timeouts(*self._wants.timeouts)
         memory = self._owned.memory
         self._owned.keep(msgspec.structs.replace(memory, timeouts=memory.timeouts or found))
+        self._servers.set_timeouts(*self._wants.timeouts)
         return 1
 
     def _synchronise(self) -> int:

@@ -101,6 +101,14 @@ def test_a_framework_whose_name_leaves_nothing_has_no_named_vips() -> None:
     assert len(of(web("10.1.1.1:80", framework="é"))) == 1
 
 
+def test_a_name_that_is_too_long_for_dns_is_left_out_with_a_note() -> None:
+    long = web(f"/{'a' * 63}.b:80")
+    assert len(backends(long, AGENT, Defaults(), 74)[0]) == 1
+    found, notes = backends(long, AGENT, Defaults(), 73)
+    assert found == ()
+    assert "longer than a name in DNS may be" in notes[0].why
+
+
 def test_options_are_of_the_vip_whose_label_they_stand_beside() -> None:
     listed = port(31000, VIP_0="/web:31000", VIP_0_FORWARDING="direct", VIP_0_SCHEDULER="rr",
                   VIP_1="/www:80")  # fmt: skip

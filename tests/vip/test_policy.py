@@ -89,8 +89,17 @@ def test_every_option_is_tried_above() -> None:
 
 
 def test_persistence_sets_the_flag_that_the_kernel_knows_it_by() -> None:
-    assert Policy(persistence=60, group=24).settings == Settings("wlc", 1, 60, 24)
-    assert Policy("sh", 0x10).settings == Settings("sh", 0x10)
+    assert Policy(persistence=60, group=24).settings(4) == Settings("wlc", 1, 60, 24)
+    assert Policy("sh", 0x10).settings(4) == Settings("sh", 0x10)
+
+
+@pytest.mark.parametrize(
+    ("group", "family", "expected"), [(64, 6, 64), (64, 4, 0), (32, 4, 0), (32, 6, 32), (128, 6, 0)]
+)
+def test_a_group_that_is_no_network_of_its_family_is_a_single_address(
+    group: int, family: int, expected: int
+) -> None:
+    assert Policy(persistence=60, group=group).settings(family).netmask == expected
 
 
 def test_forwarding_that_keeps_the_port_needs_one_port() -> None:

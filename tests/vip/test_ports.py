@@ -1,3 +1,5 @@
+import pytest
+
 from pointsman.discovery.model import PortMapping
 from pointsman.testing import discovery, labels, port, task
 from pointsman.vip.labels import Label
@@ -30,6 +32,14 @@ def test_network_scope_container_meets_its_port_mapping() -> None:
     listed = discovery("web", port(80, VIP_0="/web:80", **{"network-scope": "container"}))
     web = task(addresses=OVERLAY, discovery=listed, mappings=(PortMapping(31000, 80),))
     assert task_ports(web)[0] == (TaskPort(TCP, 80, 31000, (WEB,)),)
+
+
+@pytest.mark.parametrize("mapping", [PortMapping(31000, 65_536), PortMapping(-1, 80)])
+def test_a_mapping_of_what_is_no_port_is_left_out_with_a_note(mapping: PortMapping) -> None:
+    listed = discovery("web", port(31000, VIP_0="/web:80", **{"network-scope": "host"}))
+    found, notes = task_ports(task(addresses=OVERLAY, discovery=listed, mappings=(mapping,)))
+    assert found == (TaskPort(TCP, 0, 31000, (WEB,)),)
+    assert "no port" in notes[0].why
 
 
 def test_an_unknown_network_scope_is_left_out_with_a_note() -> None:

@@ -75,6 +75,12 @@ def test_of_what_was_set_twice_the_first_value_comes_back(box: Box) -> None:
     assert box.settings.values[CONNTRACK] == "7"
 
 
+def test_what_there_was_is_remembered_before_it_is_changed(box: Box) -> None:
+    box.settings.complaint = "killed here"
+    box.ensure(Wants(sysctls={CONNTRACK: "1"}))
+    assert box.owned.memory.sysctls == {CONNTRACK: "0"}
+
+
 def test_what_cannot_be_had_is_complained_of_and_the_rest_is_made(box: Box) -> None:
     box.settings.complaint = "read-only"
     daemon = Daemon("master", "eth0", 1)
