@@ -21,8 +21,10 @@ def chosen(
 
 def path(choice: Choice) -> str | None:
     """Return the path that is asked for, by which these tests tell checks from each other."""
-    assert choice.check is None or isinstance(choice.check.probe, Http)
-    return choice.check.probe.path if choice.check else None
+    if choice.check is None:
+        return None
+    assert isinstance(choice.check.probe, Http)
+    return choice.check.probe.path
 
 
 def test_nothing_is_checked_that_was_not_asked_for() -> None:

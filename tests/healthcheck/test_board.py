@@ -135,8 +135,9 @@ def test_what_fell_too_often_is_held_as_long_as_the_damping_says() -> None:
         ((_, _, due),) = board.due(due + 6, 9)
     assert board.take(ONE, due, GOOD, due) is None
     assert board.states[ONE].seen is Standing.UP
-    for _ in range(20):
+    held, changed = board.states[ONE].held, None
+    while changed is None:
         ((_, _, due),) = board.due(due + 6, 9)
-        if changed := board.take(ONE, due, GOOD, due):
-            break
+        changed = board.take(ONE, due, GOOD, due)
     assert changed == Status(Standing.UP, due)
+    assert held <= due < held + 6

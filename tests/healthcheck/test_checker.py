@@ -42,7 +42,7 @@ class Probing:
         )
 
     async def ask(self, probe: Probe, place: Place) -> Result:
-        answer = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self.asked.put_nowait((place, answer))
         return await answer
 

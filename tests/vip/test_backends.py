@@ -103,8 +103,8 @@ def test_a_framework_whose_name_leaves_nothing_has_no_named_vips() -> None:
 
 def test_a_name_that_is_too_long_for_dns_is_left_out_with_a_note() -> None:
     long = web(f"/{'a' * 63}.b:80")
-    assert len(backends(long, AGENT, Defaults(), 74)[0]) == 1
-    found, notes = backends(long, AGENT, Defaults(), 73)
+    assert len(backends(long, AGENT, Defaults(), longest=74)[0]) == 1
+    found, notes = backends(long, AGENT, Defaults(), longest=73)
     assert found == ()
     assert "longer than a name in DNS may be" in notes[0].why
 
