@@ -16,7 +16,7 @@ from pointsman.discovery.errors import Transient
 from pointsman.healthcheck.board import Board, Way
 from pointsman.healthcheck.checker import Ask, Checker
 from pointsman.healthcheck.counts import Counts
-from pointsman.healthcheck.model import Health, Standing, Status, Target
+from pointsman.healthcheck.model import Health, Standing, Status, Target, untimed
 from pointsman.healthcheck.probes import ask
 from pointsman.healthcheck.settings import HealthConfig
 from pointsman.healthcheck.state import DOWN, State
@@ -71,13 +71,19 @@ class Checking:
         self._there(take_over)
 
     def believed(self, *, trusting: bool) -> Health:
-        """Return what is believed; what was down in the run before is so until it is probed."""
+        """Return what is believed; what was down in the run before is so until it is probed.
+
+        So is what was down by a check that a new configuration makes at other times.
+        """
         statuses = self.health.statuses
-        if trusting and self._remembered:
+        if not trusting:
+            return Health(statuses)
+        if self._remembered:
             statuses = statuses.update(
                 {t: s for t, s in self._remembered.items() if t not in statuses}
             )
-        return Health(statuses, trusting)
+        alike = {untimed(t): s for t, s in statuses.items() if s.standing in DOWN}
+        return Health(statuses, trusting, alike)
 
     def take(self) -> dict[Target, tuple[Status, Status]]:
         """Return of which targets something else is believed than at the last call: was and is."""

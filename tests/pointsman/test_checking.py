@@ -165,6 +165,24 @@ def test_what_is_down_is_remembered_and_stays_so_until_it_is_probed(tmp_path: Pa
     watched(tmp_path, second)
 
 
+def test_what_is_down_stays_so_when_it_is_probed_at_other_times(tmp_path: Path) -> None:
+    slower = Target("10.0.0.1", 80, Check(Tcp(), Timing(interval=60)))
+    elsewhere = Target("10.0.0.1", 81, Check(Tcp(), Timing(interval=60)))
+
+    async def work(watching: Watching) -> None:
+        watching.found["10.0.0.1"] = REFUSED
+        watching.checking.follow((), [target(1)], TRUSTING)
+        await watching.until(Standing.LOST, target(1))
+        believed = watching.checking.believed(trusting=True)
+        watching.checking.follow([target(1)], [slower, elsewhere], believed)
+        found = watching.checking.health.statuses
+        assert (found[slower].standing, found[slower].reason) == (Standing.LOST, "refused")
+        assert found[elsewhere].standing is Standing.UP
+        assert watching.checking.believed(trusting=False).of(target(1)).standing is Standing.NEW
+
+    watched(tmp_path, work)
+
+
 def test_what_went_down_just_before_the_end_is_remembered_too(tmp_path: Path) -> None:
     async def work(watching: Watching) -> None:
         watching.checking.follow((), [target(1)], TRUSTING)
