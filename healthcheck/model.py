@@ -1,6 +1,7 @@
 """What is probed and how, and what came of it: the frozen values of health checks."""
 
 import enum
+from collections.abc import Mapping
 from typing import TypeAlias
 
 import msgspec
@@ -172,6 +173,12 @@ class Target(msgspec.Struct, frozen=True, gc=False):
         return f"{where} through {self.via}" if self.via else where
 
 
+def untimed(target: Target) -> Target:
+    """Return a target as if its check had the usual times."""
+    check = msgspec.structs.replace(target.check, timing=Timing())
+    return msgspec.structs.replace(target, check=check)
+
+
 class Place(msgspec.Struct, frozen=True, gc=False):
     """Where a probe goes, and for how long it may."""
 
@@ -211,10 +218,15 @@ class Health(msgspec.Struct, frozen=True):
     statuses: Map[Target, Status] = Map()
     trusting: bool = False
     """A target that is seen for the first time is taken to be up: it was there before us."""
+    alike: Mapping[Target, Status] = {}
+    """Of targets without their times: a check that is made at other times finds the same."""
 
     def of(self, target: Target) -> Status:
         """Return what is believed of a target."""
-        return self.statuses.get(target) or (_TRUSTED if self.trusting else _NEW)
+        if found := self.statuses.get(target):
+            return found
+        alike = self.alike.get(untimed(target)) if self.alike else None
+        return alike or (_TRUSTED if self.trusting else _NEW)
 
 
 _NEW, _TRUSTED = Status(), Status(Standing.UP)

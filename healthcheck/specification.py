@@ -90,9 +90,14 @@ def _tcp(_plain: list[str], _options: Options, _commands: Commands) -> Probe:
     return Tcp()
 
 
+def is_path(path: str) -> bool:
+    """Tell whether it can stand in the first line of a request."""
+    return path.startswith("/") and path.isascii() and path.isprintable() and " " not in path
+
+
 def _http(plain: list[str], options: Options, _commands: Commands) -> Probe:
     path = plain.pop(0) if plain else "/"
-    if not path.startswith("/") or not path.isascii() or not path.isprintable() or " " in path:
+    if not is_path(path):
         raise ValueError(f"{path!r} is no path: it begins with / and is of printable ASCII")
     method = _word(options, "method", "GET").upper()
     if not _METHOD.fullmatch(method):
@@ -124,7 +129,8 @@ def _dns(plain: list[str], options: Options, _commands: Commands) -> Probe:
     if type_ not in _TYPES:
         raise ValueError(f"{type_!r} is none of {', '.join(sorted(_TYPES))}")
     labels = name.removesuffix(".").split(".")
-    if name != "." and (len(name) > 253 or not all(0 < len(label) < 64 for label in labels)):
+    possible = name.isascii() and len(name) < 254 and all(0 < len(x) < 64 for x in labels)
+    if name != "." and not possible:
         raise ValueError(f"{name!r} is no domain name")
     rcode = _word(options, "rcode", "NOERROR").upper()
     if rcode not in _RCODES:

@@ -23,6 +23,8 @@ def said(**options: str) -> Defaults:
         ("slow_start", "10", Policy(slow_start=10)),
         ("no_live", "refuse", Policy(no_live="refuse")),
         ("panic", "50%", Policy(panic=50)),
+        ("recover", "0.5", Policy(recover=0.5)),
+        ("max_ejected", "30%", Policy(max_ejected=30)),
         ("locality", "zone:3", Policy(locality="zone", near=3)),
     ],
 )
@@ -66,6 +68,8 @@ def test_an_option_of_a_real_server(option: str, value: str, expected: RealServe
         ("drain", "nan", "not a number of seconds"),
         ("no_live", "shut", "'shut' is none of open, refuse"),
         ("panic", "101", "percentage"),
+        ("recover", "at once", "not a number of seconds"),
+        ("max_ejected", "all", "percentage"),
         ("locality", "rack", "'rack' is none of none, host, zone, region"),
         ("locality", "zone:0", "number of real servers"),
     ],
@@ -80,7 +84,7 @@ def test_an_option_that_makes_no_sense_is_refused_with_a_reason(
 def test_every_option_is_tried_above() -> None:
     assert set(OPTIONS) == {
         "scheduler", "persistence", "forwarding", "weight", "thresholds", "drain", "slow_start",
-        "no_live", "panic", "locality",
+        "no_live", "panic", "recover", "max_ejected", "locality",
     }  # fmt: skip
 
 

@@ -127,3 +127,27 @@ def test_an_option_of_no_vip_is_a_bad_label() -> None:
     listed = port(31000, VIP_0="/web:80", VIP_7_WEIGHT="2")
     _, (note,) = task_ports(task(discovery=discovery("web", listed)))
     assert "VIP_7_WEIGHT" in note.why
+
+
+def test_how_a_vip_is_checked_stands_beside_it() -> None:
+    listed = port(
+        31000,
+        VIP_0="/web:80",
+        VIP_0_HEALTHCHECK="http /up",
+        vip_1="/www:80",
+        vip_1_healthcheck="tcp",
+    )
+    (found,), notes = task_ports(task(discovery=discovery("web", listed)))
+    assert [one.check for one in found.vips] == ["http /up", "tcp"]
+    assert notes == ()
+    oldest = labels(VIP_PORT0="tcp://web:80", VIP_PORT0_HEALTHCHECK="tcp")
+    (found,), _ = task_ports(task(ports=(31000,), labels=oldest))
+    assert [one.check for one in found.vips] == ["tcp"]
+
+
+def test_of_a_vip_that_is_asked_for_twice_what_says_how_it_is_checked_counts() -> None:
+    two = discovery(
+        "web", port(31000, VIP_0="/web:80"), port(31000, VIP_0="/web:80", VIP_0_HEALTHCHECK="tcp")
+    )
+    (found,), _ = task_ports(task(discovery=two))
+    assert [one.check for one in found.vips] == ["tcp"]
