@@ -1,6 +1,7 @@
 """What is probed and how, and what came of it: the frozen values of health checks."""
 
 import enum
+import hashlib
 from collections.abc import Mapping
 from typing import TypeAlias
 
@@ -173,10 +174,11 @@ class Target(msgspec.Struct, frozen=True, gc=False):
         return f"{where} through {self.via}" if self.via else where
 
 
-def untimed(target: Target) -> Target:
-    """Return a target as if its check had the usual times."""
-    check = msgspec.structs.replace(target.check, timing=Timing())
-    return msgspec.structs.replace(target, check=check)
+def digest(target: Target) -> str:
+    """Return what tells a target from others, whatever its times are, and gives nothing away."""
+    check = Check(target.check.probe, Timing(), target.check.port, target.check.data_path)
+    untimed = Target(target.address, target.port, check, target.via)
+    return hashlib.sha256(msgspec.json.encode(untimed)).hexdigest()[:32]
 
 
 class Place(msgspec.Struct, frozen=True, gc=False):
@@ -218,14 +220,14 @@ class Health(msgspec.Struct, frozen=True):
     statuses: Map[Target, Status] = Map()
     trusting: bool = False
     """A target that is seen for the first time is taken to be up: it was there before us."""
-    alike: Mapping[Target, Status] = {}
-    """Of targets without their times: a check that is made at other times finds the same."""
+    alike: Mapping[str, Status] = {}
+    """By digest, of what was down: a check that is made at other times finds the same."""
 
     def of(self, target: Target) -> Status:
         """Return what is believed of a target."""
         if found := self.statuses.get(target):
             return found
-        alike = self.alike.get(untimed(target)) if self.alike else None
+        alike = self.alike.get(digest(target)) if self.alike else None
         return alike or (_TRUSTED if self.trusting else _NEW)
 
 

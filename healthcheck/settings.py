@@ -40,6 +40,9 @@ class HealthConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     damping: Annotated[float, msgspec.Meta(ge=0)] = 60.0
     """Seconds in which half of a target's falls are forgotten; one that falls twice within them
     stays down for a while. 0 for no damping."""
+    passive: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    """Seconds between two looks at what the kernel counts: who gets connections and answers
+    nothing is probed at once; 0 for none."""
     share: Annotated[int, msgspec.Meta(ge=0, le=100)] = 100
     """Percent of what is on other hosts that this node probes; it probes all that is on its own."""
     sockets: Annotated[int, msgspec.Meta(ge=1, le=60_000)] = 1000

@@ -159,7 +159,7 @@ def _usable(
 def _spared(running: Mapping[Endpoint, Backend], policy: Policy) -> dict[Endpoint, Backend]:
     """Return who is used though a check fails: more may not be taken out; the last to fail are.
 
-    At least one may be taken out.
+    At least one may be taken out, unless none may.
     """
     if policy.max_ejected >= 100:
         return {}
@@ -167,7 +167,7 @@ def _spared(running: Mapping[Endpoint, Backend], policy: Policy) -> dict[Endpoin
         (endpoint for endpoint, one in running.items() if one.verdict != Verdict.LIVE),
         key=lambda endpoint: (running[endpoint].since, endpoint),
     )
-    most = max(len(running) * policy.max_ejected // 100, 1)
+    most = max(len(running) * policy.max_ejected // 100, 1) if policy.max_ejected else 0
     return {endpoint: running[endpoint] for endpoint in failed[most:]}
 
 

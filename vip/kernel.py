@@ -116,6 +116,10 @@ class Kernel:
             self._around.read(),
         )
 
+    def activity(self, keys: Collection[Key]) -> Mapping[Key, Mapping[Endpoint, Activity]]:
+        """Return what goes to the real servers of these virtual servers."""
+        return self._servers.activity(keys)
+
     def traffic(self) -> Mapping[Key, Activity]:
         """Return what went through each virtual server of ours."""
         return {key: found for key, found in self._servers.traffic().items() if self._covers(key)}

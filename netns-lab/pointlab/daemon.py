@@ -61,6 +61,11 @@ class Daemon:
         if self.process and self.process.poll() is None:
             self.end(signal.SIGKILL)
 
+    def health(self) -> dict[str, str]:
+        """Return what is believed of each task that is probed."""
+        targets = json.loads(self.get("/v1/health"))["targets"]
+        return {row["tasks"][0]: row["state"] for row in targets}
+
     def get(self, path: str) -> str:
         """Return what it answers over HTTP."""
         with urllib.request.urlopen(f"http://127.0.0.1:8123{path}", timeout=5) as reply:

@@ -18,6 +18,7 @@ from pointsman.healthcheck.model import Status, Target
 from pointsman.healthcheck.state import State
 from pointsman.metrics import Metrics
 from pointsman.pipeline import Views
+from pointsman.rules import vip_apex
 from pointsman.status import virtual_servers
 from pointsman.vip.model import Protocol as IpProtocol
 from pointsman.vip.parts import Look
@@ -26,11 +27,6 @@ from pointsman.vip.wanted import Wanted
 
 class Served(Protocol):
     """What the API tells of."""
-
-    @property
-    def vip_zone(self) -> str:
-        """Zone of the VIPs' names, without the last dot."""
-        ...
 
     @property
     def notes(self) -> tuple[Note, ...]:
@@ -101,13 +97,14 @@ def application(served: Served, metrics: Metrics) -> web.Application:
     last = _LastVips()
 
     async def vips(request: web.Request) -> web.Response:
-        wanted, zone = served.views.wanted, served.vip_zone
+        wanted, zone = served.views.wanted, vip_apex(served.config).rstrip(".")
         body = await asyncio.to_thread(last.body, wanted, zone)
         return _tagged(request, body)
 
     async def status(_: web.Request) -> web.Response:
         look, now = await served.look(), time.monotonic()
-        wanted, zone, statuses = served.views.wanted, served.vip_zone, served.health[0]
+        wanted, statuses = served.views.wanted, served.health[0]
+        zone = vip_apex(served.config).rstrip(".")
         found = {
             "ready": not served.not_ready,
             "not_ready": served.not_ready,

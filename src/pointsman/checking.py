@@ -16,7 +16,7 @@ from pointsman.discovery.errors import Transient
 from pointsman.healthcheck.board import Board, Way
 from pointsman.healthcheck.checker import Ask, Checker
 from pointsman.healthcheck.counts import Counts
-from pointsman.healthcheck.model import Health, Standing, Status, Target, untimed
+from pointsman.healthcheck.model import Health, Standing, Status, Target, digest
 from pointsman.healthcheck.probes import ask
 from pointsman.healthcheck.settings import HealthConfig
 from pointsman.healthcheck.state import DOWN, State
@@ -29,7 +29,10 @@ SAVE = 1.0
 class Down(msgspec.Struct, frozen=True, gc=False):
     """A target that was down when it was last thought of."""
 
-    target: Target
+    digest: str
+    """Of the target, which may hold secrets."""
+    what: str
+    """For people."""
     standing: Standing
     reason: str
 
@@ -78,12 +81,8 @@ class Checking:
         statuses = self.health.statuses
         if not trusting:
             return Health(statuses)
-        if self._remembered:
-            statuses = statuses.update(
-                {t: s for t, s in self._remembered.items() if t not in statuses}
-            )
-        alike = {untimed(t): s for t, s in statuses.items() if s.standing in DOWN}
-        return Health(statuses, trusting, alike)
+        down = {digest(t): s for t, s in statuses.items() if s.standing in DOWN}
+        return Health(statuses, trusting, self._remembered | down)
 
     def take(self) -> dict[Target, tuple[Status, Status]]:
         """Return of which targets something else is believed than at the last call: was and is."""
@@ -130,6 +129,15 @@ class Checking:
 
             self._there(take_over)
 
+    def suspect(self, targets: Collection[Target]) -> None:
+        """Have targets probed at once, of which something else says that they may be down."""
+
+        def hasten() -> None:
+            self._board.suspect(targets, time.monotonic())
+            self._checker.wake()
+
+        self._there(hasten)
+
     def states(self) -> dict[Target, State]:
         """Return all that is known of each target now."""
         return dict(self._board.states)
@@ -154,8 +162,11 @@ class Checking:
 
     async def _save(self) -> None:
         self._unsaved.clear()
-        down = [Down(t, s.standing, s.reason) for t, s in self.health.statuses.items()
-                if s.standing in DOWN]  # fmt: skip
+        down = [
+            Down(digest(target), str(target), status.standing, status.reason)
+            for target, status in self.health.statuses.items()
+            if status.standing in DOWN
+        ]
         try:
             await asyncio.to_thread(files.replace, self._path, [msgspec.json.encode(down)])
         except Transient as error:
@@ -205,10 +216,10 @@ class Checking:
             loop.close()
 
 
-def _read(path: Path) -> dict[Target, Status]:
+def _read(path: Path) -> dict[str, Status]:
     """Return what was down; nothing where the file is missing or damaged."""
     try:
         found = msgspec.json.decode(path.read_bytes(), type=list[Down])
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return {}
-    return {one.target: Status(one.standing, 0.0, one.reason) for one in found}
+    return {one.digest: Status(one.standing, 0.0, one.reason) for one in found}

@@ -40,6 +40,7 @@ from pointsman.notify import notify
 from pointsman.pipeline import Views
 from pointsman.serials import Serials
 from pointsman.source import Source, check
+from pointsman.suspicion import suspect
 from pointsman.traffic import called
 from pointsman.vip import namespaces
 from pointsman.vip.namespaces import Namespace
@@ -91,11 +92,6 @@ class Daemon:
         self._signals: asyncio.Queue[signal.Signals] = asyncio.Queue()
 
     # What the HTTP side tells.
-
-    @property
-    def vip_zone(self) -> str:
-        """Zone of the VIPs' names."""
-        return f"l4lb.{self._config.vip.domain}"
 
     @property
     def notes(self) -> tuple[Note, ...]:
@@ -182,6 +178,7 @@ class Daemon:
                     group.create_task(self._follow(), name="follow"),
                     group.create_task(self._save(), name="save"),
                     group.create_task(self._checking.run(), name="checks"),
+                    group.create_task(suspect(lambda: self._generation, self._checking)),
                     group.create_task(self._find_namespaces(), name="namespaces"),
                     group.create_task(self._notifier.run(), name="notify"),
                     group.create_task(self._front.listeners.follow(self._move), name="listen"),

@@ -95,7 +95,7 @@ class Generation:
         """
         nameservers = tuple(nameservers)
         self.nameservers = nameservers
-        self._config = config
+        self.config = config
         self.zones = zones(config, nameservers, serial)
         self.zones.update((), own_records(config, nameservers))
         self.kernel = kernel
@@ -122,6 +122,6 @@ class Generation:
             self.responder.invalidate(self.zones.update(removed, added))
 
     def _node_records(self, nameservers: Iterable[str]) -> Iterator[Record]:
-        yield from node_records(self._config, nameservers)
+        yield from node_records(self.config, nameservers)
         for one in self.zones:
             yield from address_records(one.soa.mname, nameservers, one.ttl)

@@ -9,7 +9,7 @@ import msgspec
 from pointsman.discovery.errors import Fatal, Transient
 from pointsman.vip.elect import Target
 from pointsman.vip.kernel import Kernel
-from pointsman.vip.model import Activity, Key
+from pointsman.vip.model import Activity, Endpoint, Key
 from pointsman.vip.namespaces import Namespace, inside
 from pointsman.vip.parts import Look, Report
 
@@ -99,6 +99,10 @@ class Kernels:
     def look(self) -> Look:
         """See ``Kernel.look``: of the host's."""
         return self.host.look()
+
+    def activity(self, keys: Collection[Key]) -> Mapping[Key, Mapping[Endpoint, Activity]]:
+        """See ``Kernel.activity``: of the host's."""
+        return self.host.activity(keys)
 
     def traffic(self) -> Mapping[Key, Activity]:
         """See ``Kernel.traffic``: of the host's."""

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from pointsman.kernels import Kernels
 from pointsman.vip.elect import Target
-from pointsman.vip.model import Activity, Key
+from pointsman.vip.model import Activity, Endpoint, Key
 from pointsman.vip.namespaces import Namespace
 from pointsman.vip.parts import Look, Report
 
@@ -51,6 +51,10 @@ class KernelWorker:
     async def follow(self, namespaces: Collection[Namespace]) -> tuple[str, ...]:
         """See ``Kernels.follow``."""
         return await self._run(lambda: self._all.follow(namespaces))
+
+    async def activity(self, keys: Collection[Key]) -> Mapping[Key, Mapping[Endpoint, Activity]]:
+        """See ``Kernels.activity``."""
+        return await self._run(lambda: self._all.activity(keys))
 
     async def look(self) -> Look:
         """See ``Kernels.look``."""

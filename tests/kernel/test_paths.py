@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -85,12 +84,6 @@ def box(tmp_path: Path) -> Iterator[Box]:
         yield Box(opened, tmp_path)
 
 
-def standing(daemon: Daemon) -> dict[str, str]:
-    """Return what is believed of each task."""
-    found: list[dict[str, Any]] = json.loads(daemon.get("/v1/health"))["targets"]
-    return {row["tasks"][0]: row["state"] for row in found}
-
-
 def served() -> list[str]:
     """Return the real servers of the VIP."""
     return [line.split()[4] for line in ipvsadm() if line.startswith(f"-a -t {VIP}:80")]
@@ -114,7 +107,7 @@ def test_a_real_server_that_lost_its_vip_is_found_by_way_of_ipvs_alone(box: Box)
     ip(f"address del {VIP}/32 dev lo", name="r1")
     wait_for(lambda: served() == BOTH[1:], "the end of the one without the address")
     socket.create_connection((REALS["r1"], 80), 2).close()  # by itself it is as ever
-    assert standing(daemon) == {"web.r1": "lost", "web.r2": "up"}
+    assert daemon.health() == {"web.r1": "lost", "web.r2": "up"}
     ip(f"address add {VIP}/32 dev lo", name="r1")
     wait_for(lambda: sorted(served()) == BOTH, "its return")
 

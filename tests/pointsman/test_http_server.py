@@ -34,7 +34,6 @@ class Served:
     )  # fmt: skip
     mode = "stream, leader 10.0.0.1:5050"
     complaints = ("no masquerading: install iptables",)
-    vip_zone = "l4lb.thisdcos.directory"
     notes = (Note("task x of y", "why"),)
     zones = Zones()
     config = Config()

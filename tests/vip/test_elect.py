@@ -220,7 +220,8 @@ def test_a_panic_ends_only_clearly_above_its_threshold() -> None:
     ("most", "used"),
     [
         (100, {1}), (80, {1}), (79, {1, 5}), (60, {1, 5}), (59, {1, 4, 5}), (39, {1, 3, 4, 5}),
-        (0, {1, 3, 4, 5}),  # one may always be
+        (1, {1, 3, 4, 5}),  # one may always be
+            (0, {1, 2, 3, 4, 5}),  # unless none may
     ],
 )  # fmt: skip
 def test_no_more_are_taken_out_than_the_policy_says_and_those_first_that_failed_first(
