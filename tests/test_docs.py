@@ -8,10 +8,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from pointsman.checking import Checking
 from pointsman.config import Config, parse
 from pointsman.discovery.seen import Seen
 from pointsman.discovery.trust import Trust
 from pointsman.dns.counts import Counts
+from pointsman.health_metrics import HealthCollector
 from pointsman.metrics import Metrics
 
 ROOT = Path(__file__).parents[1]
@@ -37,8 +39,9 @@ def test_every_key_is_documented_with_its_default() -> None:
     assert documented == keys(msgspec.json.decode(msgspec.json.encode(Config())))
 
 
-def test_every_metric_is_documented() -> None:
+def test_every_metric_is_documented(tmp_path: Path) -> None:
     metrics = Metrics()
+    metrics.registry.register(HealthCollector(Checking(tmp_path / "health", lambda: None)))
     metrics.count_dns(Counts())
     metrics.count_discovery(lambda: (Seen(), Trust()))
     metrics.count_forwarding(lambda: None)
