@@ -73,7 +73,7 @@ def choose(task: Task, said: str, rules: CheckRules, *, balanced: bool) -> Choic
     problems = []
     for where, text in _texts(task, said, rules, balanced=balanced):
         try:
-            check = _read(text, rules)
+            check = _read(text, rules, label=where.startswith("label"))
         except ValueError as error:
             problems.append(f"{where}: {error}")
             continue
@@ -116,8 +116,8 @@ def _texts(
 
 
 @lru_cache(maxsize=4096)
-def _read(text: str, rules: CheckRules) -> Check | str:
-    return specification.read(text, rules.timing, dict(rules.commands))
+def _read(text: str, rules: CheckRules, *, label: bool) -> Check | str:
+    return specification.read(text, rules.timing, dict(rules.commands), files=not label)
 
 
 def repeated(asked: HealthCheck, timing: Timing) -> Check | None:

@@ -39,14 +39,16 @@ LOWEST = 0.1
 
 _TYPES = frozenset({"A", "AAAA", "SRV", "TXT", "MX", "NS", "SOA", "PTR", "CNAME", "CAA", "NAPTR"})
 _RCODES = frozenset({"NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED"})
+_OPTION = re.compile(r"[a-z-]+=")
 _METHOD = re.compile(r"[A-Z]{1,20}")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
 
 
-def read(text: str, timing: Timing, commands: Commands) -> Check | str:
+def read(text: str, timing: Timing, commands: Commands, *, files: bool = True) -> Check | str:
     """Read a check, or ``MESOS`` or ``NONE``; what it doesn't say of times is as in ``timing``.
 
-    Raises ValueError, with a reason for people, when it makes no sense.
+    ``files`` is whether it may name files of this host: a label may not, as who may run a task may
+    not read them. Raises ValueError, with a reason for people, when it makes no sense.
     """
     try:
         words = shlex.split(text)
@@ -65,7 +67,11 @@ def read(text: str, timing: Timing, commands: Commands) -> Check | str:
         if _is_option(word):
             name, _, value = word.partition("=")
             options.setdefault(name, []).append(value)
+    if not files and (named := [name for name in _FILES if name in options]):
+        raise ValueError(f"{named[0]}: only checks of the configuration may name files")
     probe = _KINDS[kind](plain, options, commands)
+    if plain and _OPTION.match(plain[0]):
+        raise ValueError(f"{plain[0].partition('=')[0]!r} is no option of {kind}")
     if plain:
         raise ValueError(f"{plain[0]!r} is one word too many for {kind}")
     timing = _timing(options, timing)
@@ -102,13 +108,16 @@ def _http(plain: list[str], options: Options, _commands: Commands) -> Probe:
     method = _word(options, "method", "GET").upper()
     if not _METHOD.fullmatch(method):
         raise ValueError(f"method {method!r} is none")
+    body = _word(options, "body", "")
+    if body and method == "HEAD":
+        raise ValueError("body: the answer to HEAD has none")
     return Http(
         path,
         method,
         _host(options),
         tuple(_header(value) for value in options.pop("header", [])),
         _statuses(_word(options, "status", "200-399")),
-        _word(options, "body", ""),
+        body,
     )
 
 
@@ -164,13 +173,17 @@ _OPTIONS = frozenset({
     "tls", "rcode", "expect", "tcp", "send", "port", "data-path",
     "interval", "timeout", "edge", "stable", "rise", "fall", "grace",
 })  # fmt: skip
+_FILES = ("ca", "cert", "key")
 
 
 def _timing(options: Options, default: Timing) -> Timing:
     interval = _seconds(options, "interval", default.interval, LOWEST)
+    timeout = _seconds(options, "timeout", min(default.timeout, interval), LOWEST)
+    if timeout > interval:
+        raise ValueError(f"timeout {timeout:g} is longer than interval {interval:g}")
     return Timing(
         interval,
-        _seconds(options, "timeout", min(default.timeout, interval), LOWEST),
+        timeout,
         _seconds(options, "edge", min(default.edge, interval), LOWEST),
         _seconds(options, "stable", default.stable, 0.0),
         _number(options, "rise", default.rise, 1, 100),

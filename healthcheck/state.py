@@ -21,6 +21,9 @@ MOST_FALLS, SUPPRESS, REUSE = 6.0, 1.5, 1.0
 With these, the second fall within ``damping`` seconds of the first is the one that holds it.
 """
 
+FLAPPING = "flapping"
+"""The reason of one that is held begins so."""
+
 DOWN = (Standing.SICK, Standing.LOST)
 
 
@@ -57,10 +60,14 @@ def begin(now: float, status: Status = _NEW) -> State:
 def step(state: State, result: Result, timing: Timing, damping: float, now: float) -> State:
     """Return what is believed after a result; ``damping`` is the half-life of falls, 0 for none.
 
-    A result that says nothing of the target changes nothing but what was last found.
+    A result that says nothing of the target changes nothing but what was last found; one that
+    can't be asked at all is taken to be up after its grace, as if nobody had asked for a check.
     """
     if result.outcome is Outcome.UNTRIED:
-        return msgspec.structs.replace(state, last=result)
+        if state.seen is not Standing.NEW or now - state.first < timing.grace:
+            return msgspec.structs.replace(state, last=result)
+        status = Status(Standing.UP, now, f"not probed: {result.reason}")
+        return msgspec.structs.replace(state, status=status, seen=Standing.UP, last=result)
     good = state.good + 1 if result.outcome is Outcome.GOOD else 0
     bad = state.bad + 1 if not good else 0
     lost = state.lost + 1 if result.outcome.lost else 0
@@ -116,10 +123,12 @@ def _seen(state: State, good: int, bad: int, lost: int, timing: Timing, now: flo
 def _status(before: Status, seen: Standing, result: Result, held: float, now: float) -> Status:
     standing, reason = seen, result.reason
     if seen is Standing.UP and now < held:
-        standing, reason = Standing.SICK, f"flapping, held for {held - now:.0f} s"
-    if standing is before.standing:
-        return before
-    return Status(standing, now, reason)
+        standing, reason = Standing.SICK, f"{FLAPPING}, held for {held - now:.0f} s"
+    if standing is not before.standing:
+        return Status(standing, now, reason)
+    if standing is not seen and not before.reason.startswith(FLAPPING):
+        return Status(standing, before.since, reason)
+    return before
 
 
 def difference(before: Status, after: Status) -> str:

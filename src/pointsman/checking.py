@@ -117,7 +117,8 @@ class Checking:
     def only(self, targets: Collection[Target]) -> None:
         """Probe none but these of those that are probed."""
         self.follow([t for t in self.health.statuses if t not in targets], (), self.health)
-        self._remembered = {}
+        if targets:  # of a cluster, and not of the time before there is one
+            self._remembered = {}
 
     def lead(self, ways: Map[Target, Way]) -> None:
         """Ask targets these ways that are asked through their virtual servers."""

@@ -141,7 +141,8 @@ class Reconciler:
                 else:
                     report = await self._kernel.sync(self.targets, changed, whole=whole)
             self._changed.clear()
-            self._checking.lead(views.wanted.paths.ways)
+            if not self._dry:
+                self._checking.lead(views.wanted.paths.ways)
             self._report(report, whole=whole or remembered)
             wakes.append(report.wake)
         await self._publish(names)

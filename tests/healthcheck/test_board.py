@@ -133,7 +133,9 @@ def test_what_fell_too_often_is_held_as_long_as_the_damping_says() -> None:
     for result in (BAD, GOOD, BAD):
         board.take(ONE, due, result, due)
         ((_, _, due),) = board.due(due + 6, 9)
-    assert board.take(ONE, due, GOOD, due) is None
+    held_back = board.take(ONE, due, GOOD, due)
+    assert held_back is not None
+    assert held_back.standing is Standing.SICK
     assert board.states[ONE].seen is Standing.UP
     held, changed = board.states[ONE].held, None
     while changed is None:

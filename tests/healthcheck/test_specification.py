@@ -105,7 +105,9 @@ def test_two_words_stand_for_themselves(text: str) -> None:
         ("http status=600", "is not as"),
         ("http status=300-200", "300 is above 200"),
         # A pattern could hold the process for ever.
-        ("http / match=ok", "one word too many"),
+        ("http / match=ok", "'match' is no option of http"),
+        ("http / method=HEAD body=x", "the answer to HEAD has none"),
+        ("http / interval=1 timeout=2", "timeout 2 is longer than interval 1"),
         ("https ca=ca.pem", "'ca.pem' is no absolute path"),
         ("https verify=perhaps", "neither yes nor no"),
         ("dns a..b", "'a..b' is no domain name"),
@@ -154,3 +156,10 @@ def test_any_text_is_a_check_or_a_value_error(text: str) -> None:
     except ValueError:
         return
     assert found in (MESOS, NONE) or isinstance(found, Check)
+
+
+@pytest.mark.parametrize("option", ["ca=/etc/a.pem", "cert=/etc/a.pem", "key=/etc/a.pem"])
+def test_a_label_may_not_name_files_of_the_host(option: str) -> None:
+    assert read(f"https / {option}", Timing(), {})
+    with pytest.raises(ValueError, match="only checks of the configuration"):
+        read(f"https / {option}", Timing(), {}, files=False)
