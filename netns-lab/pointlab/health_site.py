@@ -27,6 +27,8 @@ DISK = "64k"
 CLIENT = f"{PREFIX}client"
 NAME = "web.marathon.l4lb.thisdcos.directory"
 VIP_PORT = 80
+SCHEDULER = "rr"
+"""Each server gets its share, also one that answers nothing: wlc would soon spare it by itself."""
 INTERVAL = 0.5
 """Seconds of both directors: from one check to the next, and for an answer."""
 FALL = 3
@@ -154,6 +156,7 @@ class Site:
     def start_ours(self) -> None:
         """Start Pointsman, and wait until its kernel has all."""
         labels = {"VIP_0": f"/web:{VIP_PORT}", "VIP_0_HEALTHCHECK": "http /health"}
+        labels["VIP_0_SCHEDULER"] = SCHEDULER
         tasks = (task(f"web.{n}", b.address, PORT, labels=labels) for n, b in enumerate(BACKENDS))
         (FOLDER / "state.json").write_bytes(state(*tasks))
         self._config.write_text(f"""
@@ -182,8 +185,7 @@ class Site:
         libraries = ":".join(map(str, KEEPALIVED.glob("**/lib/*-linux-gnu")))
         command = [
             "env", f"LD_LIBRARY_PATH={libraries}", str(KEEPALIVED / "usr/sbin/keepalived"),
-            "--check", "--dont-fork", "--no-syslog", f"--log-file={FOLDER}/keepalived.log",
-            f"--use-file={config}",
+            "--check", "--dont-fork", f"--use-file={config}",
             f"--pid={FOLDER}/keepalived.pid", f"--checkers_pid={FOLDER}/checkers.pid",
         ]  # fmt: skip
         network.ip(self.peer.netns, [f"addr add {self.peer.vip}/32 dev lo"])
@@ -247,8 +249,13 @@ class Site:
 def keepalived_lines(vip: str, servers: Iterable[Backend]) -> Iterable[str]:
     """Yield the configuration that is equal to that of Pointsman."""
     yield "global_defs {\n  script_user root\n}\n"
-    yield f"virtual_server {vip} {VIP_PORT} {{\n  lvs_sched wlc\n  lvs_method NAT\n  protocol TCP\n"
-    yield f"  delay_loop {INTERVAL}\n"
+    yield f"""
+virtual_server {vip} {VIP_PORT} {{
+  lvs_sched {SCHEDULER}
+  lvs_method NAT
+  protocol TCP
+  delay_loop {INTERVAL}
+"""
     for one in servers:
         yield f"""
   real_server {one.address} {PORT} {{
