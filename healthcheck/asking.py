@@ -48,8 +48,11 @@ class CheckRules(msgspec.Struct, frozen=True, gc=False):
     """What tells this node from others."""
 
     def here(self, target: Target, *, own: bool) -> bool:
-        """Tell whether this node probes a target; ``own`` for one on its own host."""
-        return own or self.share >= 100 or phase(self.node, target) * 100 < self.share
+        """Tell whether this node probes a target; ``own`` for one on its own host.
+
+        Not by the phase that says when: those that are chosen would have their turns together.
+        """
+        return own or self.share >= 100 or phase(f"share {self.node}", target) * 100 < self.share
 
 
 class Choice(msgspec.Struct, frozen=True, gc=False):
@@ -118,10 +121,13 @@ def _read(text: str, rules: CheckRules) -> Check | str:
 
 
 def repeated(asked: HealthCheck, timing: Timing) -> Check | None:
-    """Return the check that asks what Mesos asks (HealthCheck in mesos.proto); None for a command.
+    """Return the check that asks what Mesos asks (HealthCheck in mesos.proto).
 
-    Times are those of the task, where it gives any.
+    Times are those of the task, where it gives any. None for a command, and for what can't be asked
+    as it stands.
     """
+    if not asked.port < 65_536:
+        return None
     times = Timing(
         interval=max(asked.interval or timing.interval, specification.LOWEST),
         timeout=max(asked.timeout or timing.timeout, specification.LOWEST),
@@ -133,7 +139,7 @@ def repeated(asked: HealthCheck, timing: Timing) -> Check | None:
     )
     if asked.type == "TCP":
         return Check(Tcp(), times)
-    if asked.type == "HTTP":
+    if asked.type == "HTTP" and specification.is_path(asked.path or "/"):
         # Mesos does not look at certificates (src/checks/checker_process.cpp: curl -k).
         tls = Tls(verify=False) if asked.scheme == "https" else None
         return Check(Http(asked.path or "/", tls=tls), times)

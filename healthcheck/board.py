@@ -62,14 +62,21 @@ class Board:
                 self._schedule.again(target, due, target.check.timing.edge, now)
 
     def take(self, target: Target, due: float, result: Result, now: float) -> Status | None:
-        """Note what a probe found; return what is believed then, if that is something else."""
+        """Note what a probe found; return what is believed then, if that is something else.
+
+        One that was due before the target was seen (again) tells of another who was there.
+        """
         before = self.states.get(target)
-        if before is None:
+        if before is None or due < before.first:
             return None
         timing: Timing = target.check.timing
         after = states.step(before, result, timing, self.damping, now)
         self.states[target] = after
-        self._schedule.again(target, due, states.delay(after, timing), now)
+        if before.seen is Standing.NEW and after.seen is not Standing.NEW:
+            # Those that came together were asked soon, and so together; now each has its turn.
+            self._schedule.add(target, now, timing.interval)
+        else:
+            self._schedule.again(target, due, states.delay(after, timing), now)
         return after.status if after.status != before.status else None
 
     def suspect(self, targets: Iterable[Target], now: float) -> None:

@@ -1,6 +1,7 @@
 """Probes what is due, so many at a time, and tells what is believed then."""
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias
@@ -37,6 +38,8 @@ class Checker:
         self._clock = clock
         self._running: set[asyncio.Task[None]] = set()
         self._changes: dict[Target, Status] = {}
+        self._until = math.inf
+        """Until when it sleeps, unless something happens: that one is due sooner, for example."""
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
@@ -70,12 +73,15 @@ class Checker:
     def _ended(self, task: asyncio.Task[None]) -> None:
         full = len(self._running) >= self.sockets
         self._running.discard(task)
-        if full or self._changes:
+        self._counts.running = len(self._running)
+        following = self.board.next()
+        if full or self._changes or (following is not None and following < self._until):
             self.wake()
 
     async def _rest(self) -> None:
         """Sleep until somebody is due, or something happened."""
         due = self.board.next()
+        self._until = math.inf if due is None else due
         full = len(self._running) >= self.sockets
         wait = None if due is None or full else max(due - self._clock(), 0)
         try:

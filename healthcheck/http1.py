@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Generator
-from functools import lru_cache
 from typing import TypeAlias, TypeVar
 from urllib.parse import quote
 
@@ -108,7 +107,7 @@ def _response(http: Http, octets: _Octets) -> _Reading[Response]:
         yield from _protocol(octets)
         status, headers = yield from _head(octets)
     chunked, length = _framing(headers)
-    matters = (http.body or http.pattern) and http.method != "HEAD" and expected(http, status)
+    matters = http.body and http.method != "HEAD" and expected(http, status)
     if not matters or status < 200 or status in _EMPTY:
         return Response(status)
     if chunked:
@@ -217,14 +216,4 @@ def judged(http: Http, response: Response) -> Result:
     text = response.body.decode(errors="replace")
     if http.body and http.body not in text:
         raise Failed(Outcome.BAD, f"the body lacks {http.body!r}")
-    if http.pattern and not _compiled(http.pattern).search(text):
-        raise Failed(Outcome.BAD, f"nothing in the body matches {http.pattern!r}")
     return Result(Outcome.GOOD, f"HTTP {response.status}")
-
-
-@lru_cache(maxsize=1024)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    try:
-        return re.compile(pattern)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise Failed(Outcome.UNTRIED, f"pattern {pattern!r}: {error}") from error

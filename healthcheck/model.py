@@ -1,6 +1,7 @@
 """What is probed and how, and what came of it: the frozen values of health checks."""
 
 import enum
+from collections.abc import Mapping
 from typing import TypeAlias
 
 import msgspec
@@ -76,8 +77,6 @@ class Http(msgspec.Struct, frozen=True, gc=False, tag_field="probe", tag="http")
     """Lowest and highest of each range that is good."""
     body: str = ""
     """Text that the body's first 64 KiB contain; empty for any."""
-    pattern: str = ""
-    """Regular expression that is found in them; empty for any."""
     tls: Tls | None = None
     """None for plain HTTP."""
 
@@ -174,6 +173,12 @@ class Target(msgspec.Struct, frozen=True, gc=False):
         return f"{where} through {self.via}" if self.via else where
 
 
+def untimed(target: Target) -> Target:
+    """Return a target as if its check had the usual times."""
+    check = msgspec.structs.replace(target.check, timing=Timing())
+    return msgspec.structs.replace(target, check=check)
+
+
 class Place(msgspec.Struct, frozen=True, gc=False):
     """Where a probe goes, and for how long it may."""
 
@@ -213,10 +218,15 @@ class Health(msgspec.Struct, frozen=True):
     statuses: Map[Target, Status] = Map()
     trusting: bool = False
     """A target that is seen for the first time is taken to be up: it was there before us."""
+    alike: Mapping[Target, Status] = {}
+    """Of targets without their times: a check that is made at other times finds the same."""
 
     def of(self, target: Target) -> Status:
         """Return what is believed of a target."""
-        return self.statuses.get(target) or (_TRUSTED if self.trusting else _NEW)
+        if found := self.statuses.get(target):
+            return found
+        alike = self.alike.get(untimed(target)) if self.alike else None
+        return alike or (_TRUSTED if self.trusting else _NEW)
 
 
 _NEW, _TRUSTED = Status(), Status(Standing.UP)

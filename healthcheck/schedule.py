@@ -1,7 +1,8 @@
 """When each target is probed next: spread evenly, so that neither one node nor all burst."""
 
+import hashlib
 import heapq
-import zlib
+import math
 from collections.abc import Hashable, Iterator
 from random import Random
 from typing import Generic, TypeVar
@@ -11,10 +12,17 @@ K = TypeVar("K", bound=Hashable)
 JITTER = 0.05
 """Share of an interval by which it may be shorter or longer."""
 
+_RUNNING = -math.inf
+"""In place of a time: was due, and has not come back yet."""
+
 
 def phase(seed: str, what: object) -> float:
-    """Return where in an interval something has its turn, 0 to below 1: for each seed elsewhere."""
-    return zlib.crc32(f"{seed} {what}".encode()) / 2**32
+    """Return where in an interval something has its turn, 0 to below 1: for each seed elsewhere.
+
+    What one seed puts together another must spread, which a CRC does not do: it is linear.
+    """
+    hashed = hashlib.blake2b(f"{seed} {what}".encode(), digest_size=4).digest()
+    return int.from_bytes(hashed, "big") / 2**32
 
 
 class Schedule(Generic[K]):
@@ -43,15 +51,18 @@ class Schedule(Generic[K]):
         self._due.pop(key, None)
 
     def again(self, key: K, due: float, delay: float, now: float) -> None:
-        """Have one that was due then come again; what was missed meanwhile is not made up for."""
-        if key in self._due:
-            late = due + delay <= now
+        """Have one that was due then come again; what was missed meanwhile is not made up for.
+
+        It keeps its turn: after a time in which nobody could come, all would go on as one burst.
+        """
+        if self._due.get(key) == _RUNNING:
+            missed = max((now - due) // delay, 0.0)
             spread = delay * (1 + JITTER * self._random.uniform(-1, 1))
-            self._put(key, (now if late else due) + spread)
+            self._put(key, due + missed * delay + spread)
 
     def hasten(self, key: K, now: float) -> None:
         """Have it come now, unless it is sooner due or is being probed."""
-        if self._due.get(key, 0.0) > now:
+        if self._due.get(key, _RUNNING) > now:
             self._put(key, now)
 
     def next(self) -> float | None:
@@ -66,7 +77,7 @@ class Schedule(Generic[K]):
             if not self._heap or self._heap[0][0] > now:
                 return
             due, _, key = heapq.heappop(self._heap)
-            self._due[key] = 0.0
+            self._due[key] = _RUNNING
             yield key, due
 
     def _put(self, key: K, due: float) -> None:

@@ -38,8 +38,8 @@ class HealthConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     grace: Annotated[float, msgspec.Meta(ge=0)] = 10.0
     """Seconds in which failures of a new task, before its first good result, say nothing."""
     damping: Annotated[float, msgspec.Meta(ge=0)] = 60.0
-    """Seconds in which half of a target's falls are forgotten; with more than three it stays down.
-    0 for no damping."""
+    """Seconds in which half of a target's falls are forgotten; one that falls twice within them
+    stays down for a while. 0 for no damping."""
     share: Annotated[int, msgspec.Meta(ge=0, le=100)] = 100
     """Percent of what is on other hosts that this node probes; it probes all that is on its own."""
     sockets: Annotated[int, msgspec.Meta(ge=1, le=60_000)] = 1000

@@ -90,18 +90,18 @@ def _tcp(_plain: list[str], _options: Options, _commands: Commands) -> Probe:
     return Tcp()
 
 
+def is_path(path: str) -> bool:
+    """Tell whether it can stand in the first line of a request."""
+    return path.startswith("/") and path.isascii() and path.isprintable() and " " not in path
+
+
 def _http(plain: list[str], options: Options, _commands: Commands) -> Probe:
     path = plain.pop(0) if plain else "/"
-    if not path.startswith("/") or not path.isascii() or not path.isprintable() or " " in path:
+    if not is_path(path):
         raise ValueError(f"{path!r} is no path: it begins with / and is of printable ASCII")
     method = _word(options, "method", "GET").upper()
     if not _METHOD.fullmatch(method):
         raise ValueError(f"method {method!r} is none")
-    pattern = _word(options, "match", "")
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        raise ValueError(f"match {pattern!r}: {error}") from error
     return Http(
         path,
         method,
@@ -109,7 +109,6 @@ def _http(plain: list[str], options: Options, _commands: Commands) -> Probe:
         tuple(_header(value) for value in options.pop("header", [])),
         _statuses(_word(options, "status", "200-399")),
         _word(options, "body", ""),
-        pattern,
     )
 
 
@@ -130,7 +129,8 @@ def _dns(plain: list[str], options: Options, _commands: Commands) -> Probe:
     if type_ not in _TYPES:
         raise ValueError(f"{type_!r} is none of {', '.join(sorted(_TYPES))}")
     labels = name.removesuffix(".").split(".")
-    if name != "." and (len(name) > 253 or not all(0 < len(label) < 64 for label in labels)):
+    possible = name.isascii() and len(name) < 254 and all(0 < len(x) < 64 for x in labels)
+    if name != "." and not possible:
         raise ValueError(f"{name!r} is no domain name")
     rcode = _word(options, "rcode", "NOERROR").upper()
     if rcode not in _RCODES:
@@ -160,7 +160,7 @@ _KINDS: Mapping[str, Callable[[list[str], Options, Commands], Probe]] = {
     "exec": _exec,
 }
 _OPTIONS = frozenset({
-    "method", "host", "header", "status", "body", "match", "sni", "verify", "ca", "cert", "key",
+    "method", "host", "header", "status", "body", "sni", "verify", "ca", "cert", "key",
     "tls", "rcode", "expect", "tcp", "send", "port", "data-path",
     "interval", "timeout", "edge", "stable", "rise", "fall", "grace",
 })  # fmt: skip

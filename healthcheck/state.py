@@ -15,8 +15,11 @@ from pointsman.healthcheck.model import Outcome, Result, Standing, Status, Timin
 STABLE = 10
 """Equal results in a row after which the interval may be the longer one."""
 
-MOST_FALLS, SUPPRESS, REUSE = 6.0, 3.0, 1.0
-"""At most so many falls are counted; with more than the second it is held, down to the third."""
+MOST_FALLS, SUPPRESS, REUSE = 6.0, 1.5, 1.0
+"""At most so many falls are counted; with more than the second it is held, down to the third.
+
+With these, the second fall within ``damping`` seconds of the first is the one that holds it.
+"""
 
 DOWN = (Standing.SICK, Standing.LOST)
 
@@ -77,12 +80,16 @@ def step(state: State, result: Result, timing: Timing, damping: float, now: floa
 def delay(state: State, timing: Timing) -> float:
     """Return the seconds from a probe to the next.
 
-    Short while the results speak against what is believed, or nothing is known yet.
+    Short while the results speak against what is believed, or nothing is known yet. A target that
+    is held comes back with a good result: it isn't left alone for long.
     """
     contradicted = state.bad if state.seen is Standing.UP else state.good
+    if state.seen is Standing.SICK:
+        contradicted = contradicted or state.lost
     if contradicted or state.seen is Standing.NEW:
         return min(timing.edge, timing.interval)
-    if timing.stable and max(state.good, state.bad) >= STABLE:
+    held = state.status.standing is not state.seen
+    if timing.stable and not held and max(state.good, state.bad) >= STABLE:
         return timing.stable
     return timing.interval
 

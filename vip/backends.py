@@ -70,8 +70,12 @@ def backends(
     defaults: Defaults,
     checked: Checks = UNCHECKED,
     health: Health = NOBODY,
+    longest: int = 253,
 ) -> tuple[tuple[Backend, ...], tuple[Note, ...]]:
-    """Return what a task puts behind VIPs, and notes of what makes no sense."""
+    """Return what a task puts behind VIPs, and notes of what makes no sense.
+
+    ``longest`` is how many characters a VIP's name may have before its domain.
+    """
     ports, notes = task_ports(task)
     if verdict(task) == Verdict.GONE or not any(port.vips for port in ports):
         return (), notes
@@ -86,6 +90,10 @@ def backends(
                 notes = (*notes, Note(where, why))
                 continue
             name = f"{label.name}.{framework}" if label.name else ""
+            if len(name) > longest:
+                why = f"VIP {name[:40]}… is longer than a name in DNS may be"
+                notes = (*notes, Note(where, why))
+                continue
             vip = Vip(port.protocol, name, label.address, label.port)
             said = policy.apply(defaults, asked.said)
             for endpoint, local in _endpoints(task, port):

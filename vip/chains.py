@@ -14,6 +14,7 @@ Services of the host. What listens on all addresses of a host would be reached a
 takes a packet after the filter's INPUT, so that has to know which VIPs and ports are served.
 """
 
+import ipaddress
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
@@ -117,10 +118,16 @@ def servers(family: int, keys: Iterable[Key]) -> frozenset[str]:
 
 
 def member(told: str) -> str:
-    """Return a member as it is written here, from what ipset tells."""
+    """Return a member as it is written here, from what ipset tells.
+
+    It writes the end of some IPv6 addresses as IPv4 (``::10.0.0.1``).
+    """
     address, _, service = told.partition(",")
+    if ":" in address and "." in address:
+        bare, slash, length = address.partition("/")
+        address = f"{ipaddress.ip_address(bare)}{slash}{length}"
     protocol, _, port = service.partition(":")
-    return f"{address},{_NUMBERS.get(protocol, protocol)}:{port}" if service else told
+    return f"{address},{_NUMBERS.get(protocol, protocol)}:{port}" if service else address
 
 
 def created(family: int) -> tuple[str, ...]:

@@ -31,6 +31,8 @@ def real_server(
     choice = choose(task, said, checks.rules, balanced=port.protocol is Protocol.TCP)
     if choice.port and choice.port not in (port.port, port.host_port):
         return _elsewhere(task, ports, choice, checks)
+    if choice.check and choice.check.port:
+        place = _asked(task, ports, place.address, choice.check.port)
     return _target(task, place, choice, checks, via)
 
 
@@ -43,7 +45,9 @@ def task(
         return None, choice.problems
     if choice.port:
         return _elsewhere(of, ports, choice, checks)
-    place = _first(of, ports, choice.check.port)
+    place = _first(of, ports)
+    if choice.check.port:
+        place = _asked(of, ports, (of.addresses or (of.agent,))[0], choice.check.port)
     if place is None:
         return None, (*choice.problems, "its check names no port, and it has none")
     return _target(of, place, choice, checks)
@@ -56,9 +60,16 @@ def reached(of: Task, port: TaskPort) -> Endpoint | None:
     return Endpoint((of.addresses or (of.agent,))[0], port.port) if port.port else None
 
 
-def _first(of: Task, ports: Iterable[TaskPort], asked: int) -> Endpoint | None:
-    if asked:
-        return Endpoint((of.addresses or (of.agent,))[0], asked)
+def _asked(of: Task, ports: Iterable[TaskPort], address: str, number: int) -> Endpoint:
+    """Return where a port is that a check names: the container's, or where its ports are mapped.
+
+    ``address`` is where the task is reached itself.
+    """
+    mapped = {port.port: port.host_port for port in ports if port.host_port and port.port}
+    return Endpoint(of.agent, mapped.get(number, number)) if mapped else Endpoint(address, number)
+
+
+def _first(of: Task, ports: Iterable[TaskPort]) -> Endpoint | None:
     found = (reached(of, port) for port in ports)
     place = next((endpoint for endpoint in found if endpoint), None)
     return place or (Endpoint(of.agent, of.ports[0]) if of.ports else None)
@@ -86,6 +97,6 @@ def _target(
     if check is None:
         return None, choice.problems
     through = via if check.data_path else ""
-    found = Target(place.address, check.port or place.port, check, through)
+    found = Target(place.address, place.port, check, through)
     here = checks.rules.here(found, own=of.agent in checks.own)
     return (found if here else None), choice.problems

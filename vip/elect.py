@@ -85,7 +85,7 @@ def elect(
     kept = [e for e in turns if e in chosen or members[e].verdict != Verdict.LOST]
     return Target(
         VirtualServer(
-            policy.settings,
+            policy.settings(behind[0].family),
             {
                 endpoint: members[endpoint].real
                 if endpoint in chosen

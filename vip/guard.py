@@ -70,6 +70,5 @@ def _empties(before: Mapping[Key, Target], wanted: Mapping[Key, Target], key: Ke
 def _many(guard: Guard, before: Mapping[Key, Target], count: int) -> bool:
     if count <= guard.few:
         return False
-    return count > guard.share * sum(
-        target.live for key, target in before.items() if not key.fwmark
-    )
+    served = sum(target.live for key, target in before.items() if not key.fwmark)
+    return count > guard.share * served

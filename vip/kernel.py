@@ -225,8 +225,8 @@ class Kernel:
         # reset rather than silence.
         surroundings = 0
         if routes or come or gone:
-            outside = {key.address for key in self._outside if not key.fwmark}
-            surroundings = self._routes.sync(sorted(outside))
+            alone = {key.address for key in self._outside if not key.fwmark}
+            surroundings = self._routes.sync(sorted(alone))
         self._remember(exactly=not failures and (routes or bool(gone)))
         wakes = [p.wake for p in self._passages.values() if p.wake is not None]
         if failures:

@@ -21,6 +21,9 @@ TASK_LABEL = "VIP_PORT"
 PORT_LABEL = "VIP"
 """Of a discovery port's labels, those with this start, in upper or lower case."""
 
+_NOWHERE = tuple(map(ipaddress.ip_network, ("0.0.0.0/8", "255.255.255.255", "::ffff:0:0/96")))
+"""This network, everybody on it (whom DHCP asks), and IPv4 in the clothes of IPv6."""
+
 
 class Label(msgspec.Struct, frozen=True, gc=False, order=True):
     """A VIP as a label asks for it."""
@@ -55,7 +58,14 @@ def parse(value: str) -> Label:
 def usable(address: str) -> bool:
     """Tell whether a VIP may have an address: one that leads from one host to another."""
     ip = ipaddress.ip_address(address)
-    return not (ip.is_loopback or ip.is_multicast or ip.is_unspecified or ip.is_link_local)
+    return not (
+        ip.is_loopback
+        or ip.is_multicast
+        or ip.is_unspecified
+        or ip.is_link_local
+        or "%" in address  # it is of a single host's interface
+        or any(ip in network for network in _NOWHERE)
+    )
 
 
 def parse_with_protocol(value: str) -> tuple[str, Label]:

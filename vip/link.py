@@ -106,8 +106,12 @@ class Link:
         return found
 
     def _families(self) -> tuple[int, ...]:
-        """Return the families that this host speaks."""
-        return (4, 6) if Path("/proc/sys/net/ipv6/conf").exists() else (4,)
+        """Return the families that this host speaks: where IPv6 is off, it takes no routes."""
+        off = Path(f"/proc/sys/net/ipv6/conf/{self._name}/disable_ipv6")
+        try:
+            return (4, 6) if off.read_text().strip() == "0" else (4,)
+        except OSError:
+            return (4,)
 
     def _index(self) -> int | None:
         found = self._open().link_lookup(ifname=self._name)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
 import msgspec
-from immutables import Map
+from immutables import Map, MapMutation
 
 from pointsman.healthcheck.board import Way
 from pointsman.healthcheck.model import Target
@@ -54,7 +54,7 @@ class Paths(msgspec.Struct, frozen=True):
         return Paths(marks.finish(), taken.finish(), ways.finish()), changed
 
 
-def _free(target: Target, taken: Mapping[int, Target]) -> int:
+def _free(target: Target, taken: MapMutation[int, Target]) -> int:
     """Return the mark that is the target's by its name, or the next free; 0 when none is."""
     if len(taken) >= COUNT:
         return 0

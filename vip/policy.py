@@ -66,11 +66,14 @@ class Policy(msgspec.Struct, frozen=True, gc=False, order=True):
     max_ejected: int = 100
     """Percent of those that run that may be taken out because a check fails."""
 
-    @property
-    def settings(self) -> Settings:
-        """What of it the kernel keeps."""
+    def settings(self, family: int) -> Settings:
+        """Return what of it the kernel keeps for a virtual server of this family, 4 or 6.
+
+        A group as long as an address, or longer (those are for IPv6), is that address alone.
+        """
         persistent = _PERSISTENT if self.persistence else 0
-        return Settings(self.scheduler, self.flags | persistent, self.persistence, self.group)
+        group = self.group if self.group < (128 if family == 6 else 32) else 0
+        return Settings(self.scheduler, self.flags | persistent, self.persistence, group)
 
 
 class Defaults(msgspec.Struct, frozen=True, gc=False):

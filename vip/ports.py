@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from pointsman.discovery.model import Labels, Note, Port, Task
+from pointsman.discovery.text import MOST_PORTS
 from pointsman.vip import labels, policy
 from pointsman.vip.model import Protocol
 
@@ -55,7 +56,7 @@ def task_ports(task: Task) -> tuple[tuple[TaskPort, ...], tuple[Note, ...]]:
     """Return the ports of a task, and notes of what makes no sense."""
     notes: list[Note] = []
     found: list[TaskPort] = []
-    for port in (*_mapped(task), *_labelled(task, notes), *_discovered(task, notes)):
+    for port in (*_mapped(task, notes), *_labelled(task, notes), *_discovered(task, notes)):
         _merge(found, port)
     if on_host_network(task):
         # There a port of the container is a port of the host.
@@ -79,11 +80,16 @@ def _merge(found: list[TaskPort], port: TaskPort) -> None:
     found.append(port)
 
 
-def _mapped(task: Task) -> Iterator[TaskPort]:
+def _mapped(task: Task, notes: list[Note]) -> Iterator[TaskPort]:
     for mapping in task.mappings:
-        if mapping.protocol in _PROTOCOLS:
-            protocol = _PROTOCOLS[mapping.protocol]
-            yield TaskPort(protocol, mapping.container_port, mapping.host_port)
+        if mapping.protocol not in _PROTOCOLS:
+            continue
+        inner, outer = mapping.container_port, mapping.host_port
+        if not (0 <= inner < MOST_PORTS and 0 <= outer < MOST_PORTS):
+            # Mesos lets frameworks write what they like.
+            notes.append(_note(task, f"port mapping {outer} to {inner} has what is no port"))
+            continue
+        yield TaskPort(_PROTOCOLS[mapping.protocol], inner, outer)
 
 
 def _labelled(task: Task, notes: list[Note]) -> Iterator[TaskPort]:
@@ -106,7 +112,7 @@ def _labelled(task: Task, notes: list[Note]) -> Iterator[TaskPort]:
 def _discovered(task: Task, notes: list[Note]) -> Iterator[TaskPort]:
     for port in task.discovery.ports if task.discovery else ():
         vips = _united(_vips(task, port, notes))
-        if not 0 < port.number < 65_536:
+        if not 0 < port.number < MOST_PORTS:
             if vips:
                 notes.append(_note(task, f"port {port.number} of its discovery is no port"))
             continue

@@ -15,6 +15,9 @@ from pointsman.vip.parts import Memories, Servers, Settings, Wants
 SLOPPY = {"net.ipv4.vs.sloppy_tcp": "1"}
 """A connection that begins in the middle is taken over from another director: mh chooses alike."""
 
+ANSWERED = {"net.ipv4.conf.all.accept_local": "1"}
+"""A real server answers this host itself, from the VIP, which is an address of this host too."""
+
 
 class Surroundings:
     """Keeps all of it; blocking, for one thread at a time."""
@@ -40,6 +43,8 @@ class Surroundings:
         try:
             if any(_moves_between_directors(server) for server in wanted.values()):
                 self._set(SLOPPY)
+            if any(key.family == 4 and _answers_itself(wanted[key]) for key in wanted):
+                self._set(ANSWERED)
             if self._wants.forwarding and any(key.family == 6 for key in wanted):
                 self._set(self._settings.forwarding6())
         except Transient as error:
@@ -47,13 +52,14 @@ class Surroundings:
 
     def read(self) -> dict[str, str]:
         """Return settings and timeouts as they are now, for people."""
-        found = self._settings.read([*self._wants.sysctls, *SLOPPY])
+        found = self._settings.read([*self._wants.sysctls, *SLOPPY, *ANSWERED])
         seconds = " ".join(map(str, self._servers.timeouts()))
         return {**found, "timeouts (tcp, tcp_fin, udp)": f"{seconds} s"}
 
     def restore(self, memory: Memory) -> int:
-        """Set back what is remembered; return how much it was."""
-        restored = len(self._settings.ensure(memory.sysctls))
+        """Set back what is remembered and still there; return how much it was."""
+        there = self._settings.read(memory.sysctls)  # an interface goes with its settings
+        restored = len(self._settings.ensure({n: memory.sysctls[n] for n in there}))
         if memory.timeouts is not None:
             self._servers.set_timeouts(*memory.timeouts)
             restored += 1
@@ -66,14 +72,15 @@ class Surroundings:
         return self._set(self._wants.sysctls)
 
     def _set(self, wanted: Mapping[str, str]) -> int:
-        """Write settings that differ."""
-        before = self._settings.ensure(wanted)
+        """Write settings that differ; what they were is remembered first."""
+        there = self._settings.read(wanted).items()
+        before = {name: old for name, old in there if old != wanted[name]}
         if before:
             # Of a setting written twice the first value is the one that was there before us.
             memory = self._owned.memory
             sysctls = before | memory.sysctls
             self._owned.keep(msgspec.structs.replace(memory, sysctls=sysctls))
-        return len(before)
+        return len(self._settings.ensure(wanted))
 
     def _time(self) -> int:
         """Set timeouts that differ."""
@@ -83,9 +90,9 @@ class Surroundings:
         pairs = zip(found, self._wants.timeouts, strict=True)
         if all(wanted in (0, there) for there, wanted in pairs):
             return 0
-        self._servers.set_timeouts(*self._wants.timeouts)
         memory = self._owned.memory
         self._owned.keep(msgspec.structs.replace(memory, timeouts=memory.timeouts or found))
+        self._servers.set_timeouts(*self._wants.timeouts)
         return 1
 
     def _synchronise(self) -> int:
@@ -107,6 +114,8 @@ class Surroundings:
 
 
 def _moves_between_directors(server: VirtualServer) -> bool:
-    return server.settings.scheduler == ORDERED and any(
-        real.forwarding != Forwarding.MASQUERADE for real in server.real_servers.values()
-    )
+    return server.settings.scheduler == ORDERED and _answers_itself(server)
+
+
+def _answers_itself(server: VirtualServer) -> bool:
+    return any(real.forwarding != Forwarding.MASQUERADE for real in server.real_servers.values())

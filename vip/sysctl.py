@@ -34,9 +34,9 @@ class Sysctl:
     def ensure(self, wanted: Mapping[str, str]) -> dict[str, str]:
         """Write what differs; return the values that stood there before, of those written.
 
-        Raises Transient when one can't be read or written.
+        Raises Transient when one can't be read or written; the others are written all the same.
         """
-        before = {}
+        before, problems = {}, []
         for name, value in wanted.items():
             path = self._path(name)
             try:
@@ -45,8 +45,9 @@ class Sysctl:
                     path.write_text(value)
                     before[name] = old
             except OSError as error:
-                problem = f"sysctl {name} can't be set to {value}: {error.strerror}"
-                raise Transient(problem) from error
+                problems.append(f"sysctl {name} can't be set to {value}: {error.strerror}")
+        if problems:
+            raise Transient("; ".join(problems))
         return before
 
     def forwarding6(self) -> Mapping[str, str]:

@@ -159,7 +159,7 @@ def update(
             del targets[key]
         _put(settling, key, targets[key].settles or 0.0 if key in targets else 0.0)
     # What did not change stays the same value, for those who look only for another.
-    there = _paths(affected, keys, members)
+    there = _paths(affected, after.keys, members)
     gone = [one for one in _through(before.members, affected) if one not in there]
     paths, led = before.paths.update(gone, there)
     for key, target in led.items():

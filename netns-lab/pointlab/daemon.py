@@ -18,17 +18,27 @@ FRAMEWORK = "F-0"
 class Daemon:
     """`pointsman run` with its configuration, started and stopped."""
 
-    def __init__(self, folder: Path, master: str, vip: str = "") -> None:
-        """``vip`` are further lines of that table."""
+    def __init__(
+        self,
+        folder: Path,
+        master: str,
+        vip: str = "",
+        *,
+        node: str = "127.0.0.1",
+        health: str = "",
+    ) -> None:
+        """``vip`` and ``health`` are further lines of those tables, ``node`` is the own address."""
         self.config = folder / "pointsman.toml"
         self.config.write_text(f"""
             state_dir = "{folder}/state"
             discovery = {{ masters = ["{master}"], poll_interval = 0.1 }}
             dns = {{ listen = ["127.0.0.1:53"] }}
             [vip]
-            node_address = "127.0.0.1"
+            node_address = "{node}"
             check_interval = 0.5
             {vip}
+            [health]
+            {health}
         """)
         self.log = folder / "log"
         self.process: subprocess.Popen[bytes] | None = None

@@ -5,6 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -15,7 +16,7 @@ from pointsman.discovery.errors import Transient
 from pointsman.healthcheck.board import Board, Way
 from pointsman.healthcheck.checker import Ask, Checker
 from pointsman.healthcheck.counts import Counts
-from pointsman.healthcheck.model import Health, Standing, Status, Target
+from pointsman.healthcheck.model import Health, Standing, Status, Target, untimed
 from pointsman.healthcheck.probes import ask
 from pointsman.healthcheck.settings import HealthConfig
 from pointsman.healthcheck.state import DOWN, State
@@ -70,13 +71,19 @@ class Checking:
         self._there(take_over)
 
     def believed(self, *, trusting: bool) -> Health:
-        """Return what is believed; what was down in the run before is so until it is probed."""
+        """Return what is believed; what was down in the run before is so until it is probed.
+
+        So is what was down by a check that a new configuration makes at other times.
+        """
         statuses = self.health.statuses
-        if trusting and self._remembered:
+        if not trusting:
+            return Health(statuses)
+        if self._remembered:
             statuses = statuses.update(
                 {t: s for t, s in self._remembered.items() if t not in statuses}
             )
-        return Health(statuses, trusting)
+        alike = {untimed(t): s for t, s in statuses.items() if s.standing in DOWN}
+        return Health(statuses, trusting, alike)
 
     def take(self) -> dict[Target, tuple[Status, Status]]:
         """Return of which targets something else is believed than at the last call: was and is."""
@@ -131,22 +138,28 @@ class Checking:
         """Keep what is down in the file; raises what ended the thread, should it end."""
         while True:
             await self._unsaved.wait()
-            self._unsaved.clear()
             if self._failed:
                 raise self._failed
-            down = [Down(t, s.standing, s.reason) for t, s in self.health.statuses.items()
-                    if s.standing in DOWN]  # fmt: skip
-            try:
-                await asyncio.to_thread(files.replace, self._path, [msgspec.json.encode(down)])
-            except Transient as error:
-                log.warning("%s; a restart would try again what is down", error)
+            await self._save()
             await asyncio.sleep(SAVE)
 
     async def close(self) -> None:
-        """End the thread and all probes."""
+        """End the thread and all probes, and keep what is down if that isn't kept yet."""
         if self._loop and self._thread:
-            self._loop.call_soon_threadsafe(self._loop.stop)
+            with suppress(RuntimeError):  # it has ended already
+                self._loop.call_soon_threadsafe(self._loop.stop)
             await asyncio.to_thread(self._thread.join)
+        if self._unsaved.is_set():
+            await self._save()
+
+    async def _save(self) -> None:
+        self._unsaved.clear()
+        down = [Down(t, s.standing, s.reason) for t, s in self.health.statuses.items()
+                if s.standing in DOWN]  # fmt: skip
+        try:
+            await asyncio.to_thread(files.replace, self._path, [msgspec.json.encode(down)])
+        except Transient as error:
+            log.warning("%s; a restart would try again what is down", error)
 
     def _told(self, changes: Mapping[Target, Status]) -> None:
         """Take over what changed; called in the thread that probes."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pointsman.config import Config
 from pointsman.discovery import text
+from pointsman.discovery.errors import Fatal
 from pointsman.discovery.leader import parse_url
 from pointsman.dns import interfaces
 from pointsman.dns.endpoints import ANY, local, parse
@@ -105,8 +106,12 @@ def nameservers(config: Config) -> tuple[str, ...]:
 def open_kernel(config: Config, *, dry: bool = False) -> Iterator[Kernel]:
     """Give the one thing that changes this host's kernel; a dry one changes nothing.
 
-    Raises Fatal when the host lacks ip_vs, or this process the right to program it.
+    Raises Fatal when the host lacks ip_vs, this process the right to program it, or the VIPs a
+    range of their own.
     """
+    taken = _taken(config)
+    if taken:
+        raise Fatal(taken)
     owned = Owned(Path(config.state_dir) / "virtual-servers.json")
     vip = config.vip
     with Ipvs() as servers:
@@ -126,6 +131,16 @@ def open_kernel(config: Config, *, dry: bool = False) -> Iterator[Kernel]:
                 owned,
                 wants(config),
             )
+
+
+def _taken(config: Config) -> str:
+    """Return why this node would be cut off: a whole range is local to it. "" when it is not."""
+    for range_ in ranges(config):
+        for address in addresses(config).values():
+            if address in range_:
+                key = f"vip.ipv{range_.family}_range"
+                return f"{key}: {range_} has the address of this node, {address}; choose another"
+    return ""
 
 
 @contextmanager

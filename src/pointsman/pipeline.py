@@ -63,6 +63,8 @@ class VipRules(msgspec.Struct, frozen=True):
     zone: str = ""
     hold: float = 0.0
     """Seconds for which a name keeps an address that another takes over."""
+    longest: int = 253
+    """Characters that a name may have before its domain."""
 
 
 class Rules(msgspec.Struct, frozen=True):
@@ -280,7 +282,7 @@ def _of_task(cluster: Cluster, told: Told, rules: Rules, health: Health) -> Deri
         task = details.task(told, framework.name, agent.address)
     except ValueError as error:
         return Derived(notes=(Note(f"task {told.id} of {framework.name}", str(error)),))
-    balanced = backends(task, agent, rules.vips.defaults, rules.checks, health)
+    balanced = backends(task, agent, rules.vips.defaults, rules.checks, health, rules.vips.longest)
     found, notes = balanced if rules.vips.enabled else ((), ())
     targets, bad = _targets(task, found, rules.checks)
     judged = worst(judge(task, target, health)[0] for target in targets or (None,))

@@ -14,11 +14,11 @@ from contextlib import contextmanager, nullcontext
 from immutables import Map
 
 from pointsman.checking import Checking
-from pointsman.discovery.model import Change, Cluster, TaskKey
+from pointsman.discovery.model import Change, Cluster, TaskKey, difference
 from pointsman.dns.answer import Responder
 from pointsman.dns.records import Record, address_records
+from pointsman.healthcheck import state
 from pointsman.healthcheck.model import Status, Target
-from pointsman.healthcheck.state import difference
 from pointsman.metrics import Metrics
 from pointsman.pipeline import NOTHING, Rules, Views, derive
 from pointsman.vip import elect
@@ -113,8 +113,11 @@ class Reconciler:
         now = time.monotonic()
         trusting = remembered or self.views is NOTHING
         believed = self._checking.believed(trusting=trusting)
-        judged = self._checking.take()
-        if change is not None and judged:
+        # The first views are of all that is believed; should they fail, others take what changed.
+        judged = {} if self.views is NOTHING else self._checking.take()
+        if judged:
+            if change is None:
+                change = difference(self.views.cluster, cluster)
             change |= Change(tasks=self._follow_health(judged))
         many = change is None or len(change.tasks) > MANY
         with _uncollected() if many else nullcontext():
@@ -157,7 +160,7 @@ class Reconciler:
             found.update(watching)
             self._metrics.health_changes.labels(after.standing).inc()
             whom = ", ".join(sorted(tasks[key].id for key in watching))
-            log.info("%s, for %s: %s", target, whom, difference(before, after))
+            log.info("%s, for %s: %s", target, whom, state.difference(before, after))
         return frozenset(found)
 
     def _follow(self, now: float) -> Mapping[str, tuple[str, ...]]:

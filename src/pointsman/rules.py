@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from pointsman.config import Config
 from pointsman.dns.dcos import FAMILIES, DcosRules
+from pointsman.dns.names import MOST_NAME
 from pointsman.dns.records import NameRules
 from pointsman.dns.reverse import Reverse
 from pointsman.pipeline import Rules, VipRules
@@ -36,6 +37,7 @@ def rules(config: Config, own: Iterable[str] = ()) -> Rules:
             region=config.vip.region,
             zone=config.vip.zone,
             hold=config.vip.drain,
+            longest=MOST_NAME - 2 - len(vip_apex(config)),
         ),
     )
 

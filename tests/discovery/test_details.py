@@ -14,6 +14,7 @@ from pointsman.discovery import details, recording
 from pointsman.discovery.model import (
     NULL,
     Discovery,
+    HealthCheck,
     Port,
     PortMapping,
     Task,
@@ -116,6 +117,32 @@ def test_ports_are_written_out(resources: Any, ports: tuple[int, ...]) -> None:
     assert described(resources=resources).ports == ports
 
 
+@pytest.mark.parametrize(
+    ("told_check", "expected"),
+    [
+        (None, None),
+        ({}, HealthCheck()),
+        ({"type": "COMMAND", "command": {"value": "true"}}, HealthCheck("COMMAND")),
+        ({"type": "TCP", "tcp": {"port": 31000}}, HealthCheck("TCP", 31000)),
+        (
+            {
+                "type": "HTTP",
+                "http": {"port": 80, "path": "/up", "scheme": "https", "statuses": [200]},
+                "delay_seconds": 15.0,
+                "grace_period_seconds": 300,
+                "interval_seconds": 10.5,
+                "timeout_seconds": 20.0,
+                "consecutive_failures": 3,
+            },
+            HealthCheck("HTTP", 80, "/up", "https", 15.0, 300.0, 10.5, 20.0, 3),
+        ),
+    ],
+)
+def test_what_mesos_checks_of_a_task_is_read(told_check: Any, expected: HealthCheck | None) -> None:
+    found = described(health_check=told_check)
+    assert (found.health_check, found.checked) == (expected, expected is not None)
+
+
 @pytest.mark.parametrize("form", ["list", "object"])
 def test_labels_are_read_in_the_form_of_either_api(form: str) -> None:
     pairs: Any = [{"key": "a", "value": "b"}, {"key": "a"}]
@@ -142,6 +169,7 @@ def test_labels_are_read_in_the_form_of_either_api(form: str) -> None:
         ("labels", [7]),
         ("discovery", {"ports": {"ports": [{"name": "no number"}]}}),
         ("container", []),
+        ("health_check", {"http": {"port": "http"}}),
     ],
 )
 def test_a_member_of_the_wrong_shape_is_named(member: str, value: Any) -> None:
@@ -183,7 +211,15 @@ def test_the_state_of_an_update_counts_before_that_of_its_status() -> None:
 whole = st.builds(
     task,
     healthy=st.sampled_from([None, True, False]),
-    checked=st.booleans(),
+    health_check=st.sampled_from(
+        [
+            None,
+            HealthCheck(),
+            HealthCheck("COMMAND", delay=15, grace=10, interval=5, timeout=2, failures=3),
+            HealthCheck("HTTP", 8080, "/health", "https"),
+            HealthCheck("TCP", 8080, grace=1.5),
+        ]
+    ),
     addresses=st.sampled_from([(), ("10.0.0.11",), ("9.0.0.1", "fd00::1")]),
     docker_address=st.sampled_from(["", "172.17.0.2"]),
     ports=st.sampled_from([(), (31000, 31002)]),
@@ -194,5 +230,6 @@ whole = st.builds(
 
 @given(whole)
 def test_what_is_told_of_a_task_is_read_back(of: Task) -> None:
+    of = msgspec.structs.replace(of, checked=of.health_check is not None)
     found = details.task(told(of), of.framework, of.agent)
     assert msgspec.structs.replace(found, network=of.network) == of

@@ -2,6 +2,7 @@ import pytest
 
 from pointsman.discovery.model import Cluster, Master, PortMapping, Task
 from pointsman.dns.dcos import DcosRules, master_records, task_records
+from pointsman.healthcheck.verdict import Verdict
 from pointsman.testing import LEADER, discovery, port, task
 
 RULES = DcosRules()
@@ -64,9 +65,9 @@ def test_only_what_runs_and_has_a_name_is_there() -> None:
 
 
 def test_an_unhealthy_task_is_not_preferred() -> None:
-    assert not any(r.preferred for r in task_records(task(healthy=False), RULES)[0])
+    assert not any(r.preferred for r in task_records(task(), RULES, Verdict.UNHEALTHY)[0])
     both = DcosRules(unhealthy="include")
-    assert all(r.preferred for r in task_records(task(healthy=False), both)[0])
+    assert all(r.preferred for r in task_records(task(), both, Verdict.UNHEALTHY)[0])
 
 
 def test_masters_have_names_too() -> None:

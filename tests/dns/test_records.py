@@ -3,6 +3,7 @@
 from typing import Any
 
 import dns.rdata
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +19,7 @@ from pointsman.dns.records import (
     task_addresses,
     task_records,
 )
+from pointsman.healthcheck.verdict import Verdict
 from pointsman.testing import discovery, port, task
 
 RULES = NameRules()
@@ -96,16 +98,14 @@ def test_ipv6_addresses_are_aaaa() -> None:
     assert "web.marathon.mesos. AAAA fd00::5" in of(task(addresses=("9.0.0.5", "fd00::5")))
 
 
-def test_what_mesos_does_not_call_healthy_comes_last() -> None:
-    def preferred(**changes: Any) -> set[bool]:
-        return {r.preferred for r in task_records(task(**changes), RULES)[0]}
+@pytest.mark.parametrize("verdict", [Verdict.UNHEALTHY, Verdict.LOST, Verdict.STARTING])
+def test_what_is_not_live_comes_last(verdict: Verdict) -> None:
+    def preferred(rules: NameRules, judged: Verdict) -> set[bool]:
+        return {r.preferred for r in task_records(task(), rules, judged)[0]}
 
-    assert preferred() == {True}
-    assert preferred(checked=True, healthy=True) == {True}
-    assert preferred(healthy=False) == {False}
-    assert preferred(checked=True) == {False}
-    include = NameRules(unhealthy="include")
-    assert {r.preferred for r in task_records(task(healthy=False), include)[0]} == {True}
+    assert preferred(RULES, Verdict.LIVE) == {True}
+    assert preferred(RULES, verdict) == {False}
+    assert preferred(NameRules(unhealthy="include"), verdict) == {True}
 
 
 def test_what_cannot_be_served_is_left_out_with_a_note() -> None:

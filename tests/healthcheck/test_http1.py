@@ -316,17 +316,3 @@ def test_a_body_contains_the_text() -> None:
     assert meaning(BODY, Response(200, b"all ok")).outcome is Outcome.GOOD
     assert meaning(BODY, Response(200, b"all OK")) == bad("the body lacks 'ok'")
     assert meaning(Http(body="ü"), Response(200, b"\xff\xc3\xbc\xff")).outcome is Outcome.GOOD
-
-
-def test_a_pattern_is_found_in_the_body() -> None:
-    http = Http(pattern=r'"status":\s*"(up|ok)"')
-    assert meaning(http, Response(200, b'{"status": "up"}')).outcome is Outcome.GOOD
-    assert meaning(http, Response(200, b"{}")) == bad(
-        r"""nothing in the body matches '"status":\\s*"(up|ok)"'"""
-    )
-
-
-def test_a_pattern_that_is_none_is_no_fault_of_the_target() -> None:
-    result = meaning(Http(pattern="("), Response(200))
-    assert result.outcome is Outcome.UNTRIED
-    assert result.reason.startswith("pattern '(': ")

@@ -139,7 +139,7 @@ def test_a_drain_ends_at_its_deadline_even_over_a_restart(box: Box) -> None:
         client.recv(100)
 
 
-def test_who_is_gone_is_out_at_once_and_its_clients_are_reset(box: Box) -> None:
+def test_kubernetes_71358_who_is_gone_is_out_at_once_and_its_clients_are_reset(box: Box) -> None:
     box.start()
     client, who = box.connect()
     box.master.body = state(*(web(w) for w in (ONE, TWO) if w[0] != who))

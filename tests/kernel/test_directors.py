@@ -147,7 +147,7 @@ def net(tmp_path: Path) -> Iterator[Net]:
         yield Net(opened, tmp_path)
 
 
-def test_under_mh_directors_choose_alike_and_take_over_each_others_connections(net: Net) -> None:
+def test_kubernetes_114305_under_mh_directors_take_over_each_others_connections(net: Net) -> None:
     net.direct("d1", "r1", "r2", "r3", scheduler="mh")
     net.direct("d2", "r3", "r2", "r1", scheduler="mh")  # told in another order
     clients = net.connect(30)

@@ -322,7 +322,7 @@ def test_what_is_not_served_is_refused_at_once(net: Net) -> None:
     assert pinged("far", VIP.address)
 
 
-def test_a_firewall_has_to_let_vips_in_and_lets_nothing_else_in(net: Net) -> None:
+def test_kubernetes_98465_a_firewall_has_to_let_vips_in_and_lets_nothing_else_in(net: Net) -> None:
     net.answer("", "0.0.0.0", 2222, "sshd")
     serve(net.kernel(), to(REAL))
     iptables("-P INPUT DROP")

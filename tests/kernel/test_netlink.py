@@ -232,7 +232,7 @@ def test_signals_do_not_disturb_what_is_read_or_changed() -> None:
         signal.signal(signal.SIGALRM, before)
 
 
-def test_twenty_thousand_real_servers_are_read_back() -> None:
+def test_cops_5229_twenty_thousand_real_servers_are_read_back() -> None:
     table = {
         Key(Protocol.TCP, f"11.0.{n >> 8}.{n & 255}", 80): VirtualServer(
             Settings(),

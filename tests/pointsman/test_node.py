@@ -1,9 +1,11 @@
 from collections.abc import Callable
 
 import msgspec
+import pytest
 
 from pointsman.config import Config, DiscoveryConfig, DnsConfig, VipConfig
-from pointsman.node import addresses, facing, nameservers
+from pointsman.discovery.errors import Fatal
+from pointsman.node import addresses, facing, nameservers, open_kernel
 
 CONFIG = Config(discovery=DiscoveryConfig(masters=("127.0.0.1:5050",)))
 
@@ -25,6 +27,17 @@ def test_a_configured_address_counts_for_its_family() -> None:
     assert addresses(config(node_address="10.0.0.9"))[4] == "10.0.0.9"
     found = addresses(config(node_address="fd00::9"))
     assert (found[4], found[6]) == ("127.0.0.1", "fd00::9")
+
+
+def test_a_range_with_the_address_of_this_node_is_refused() -> None:
+    # All of it would be local: the node would reach none of its neighbours.
+    vip = VipConfig(node_address="10.0.0.9", ipv4_range="10.0.0.0/8")
+    config = msgspec.structs.replace(CONFIG, vip=vip)
+    why = (
+        r"vip\.ipv4_range: 10\.0\.0\.0-10\.255\.255\.255 has the address of this node, 10\.0\.0\.9"
+    )
+    with pytest.raises(Fatal, match=why), open_kernel(config):
+        pass
 
 
 def test_the_nameserver_is_found_where_it_listens() -> None:

@@ -11,16 +11,32 @@ import pytest
 
 from pointsman.checking import Checking
 from pointsman.discovery.errors import Transient
-from pointsman.discovery.model import Cluster, Task
+from pointsman.discovery.model import Agent, Cluster, Task
+from pointsman.discovery.model import Change as ClusterChange
 from pointsman.dns.answer import Responder
 from pointsman.dns.records import NameRules
 from pointsman.dns.zone import Soa, Zone, Zones
+from pointsman.healthcheck.asking import CheckRules
+from pointsman.healthcheck.checker import Ask
+from pointsman.healthcheck.model import (
+    Check,
+    Outcome,
+    Place,
+    Probe,
+    Result,
+    Status,
+    Target,
+    Tcp,
+    Timing,
+)
+from pointsman.healthcheck.probes import ask
 from pointsman.kernels import Kernels
 from pointsman.metrics import Metrics
 from pointsman.pipeline import Rules, VipRules
 from pointsman.reconcile import Reconciler
 from pointsman.testing import cluster, discovery, port, task
 from pointsman.vip.addresses import Range
+from pointsman.vip.checks import Checks
 from pointsman.vip.guard import Guard
 from pointsman.vip.kernel import Kernel
 from pointsman.vip.memory import MemoryIpvs, MemorySettings
@@ -47,7 +63,7 @@ class Surroundings:
 class Box:
     """A reconciler over a kernel in memory, which asks DNS at each change it is sent."""
 
-    def __init__(self, folder: Path, guard: Guard = GUARD) -> None:
+    def __init__(self, folder: Path, guard: Guard = GUARD, probe: Ask | None = None) -> None:
         self.servers = MemoryIpvs()
         self.settings = MemorySettings()
         self.seen: list[tuple[str, str]] = []
@@ -75,8 +91,11 @@ class Box:
 
         self.worker = KernelWorker(opened)
         self.metrics = Metrics()
-        rules = Rules(NameRules(), VipRules(ranges=(RANGE,)))
-        checking = Checking(folder / "health", lambda: None)
+        checks = Checks(CheckRules(Timing(interval=0.1, edge=0.1, fall=1), tcp=probe is not None))
+        rules = Rules(NameRules(), VipRules(ranges=(RANGE,)), checks=checks)
+        self.judged = asyncio.Event()
+        self.checking = Checking(folder / "health", self.judged.set, probe=probe or ask)
+        checking = self.checking
         self.reconciler = Reconciler(
             rules, apex, 5, self.responder, self.worker, self.metrics, guard, checking
         )
@@ -191,3 +210,54 @@ def test_queries_are_answered_while_a_large_view_is_published(tmp_path: Path) ->
     # Not loaded, then loading slice by slice, never a "no such name" from half a view.
     assert set(answers[:-1]) <= {"SERVFAIL", "10.0.0.11"}
     assert len(answers) > 10
+
+
+@pytest.mark.parametrize("change", [ClusterChange(), None])
+def test_what_a_probe_finds_changes_names_and_kernel(
+    tmp_path: Path, change: ClusterChange | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = set[str]()
+
+    async def probe(probe: Probe, place: Place) -> Result:
+        lost = place.address in broken
+        return Result(Outcome.REFUSED, "refused") if lost else Result(Outcome.GOOD)
+
+    box = Box(tmp_path, probe=probe)
+    other = Agent("S2", "10.0.0.12", 5051)
+    both = cluster(web(), task("web.2", other, discovery=web().discovery))
+
+    def real_servers() -> set[str]:
+        (server,) = box.servers.table().values()
+        return {endpoint.address for endpoint in server.real_servers}
+
+    async def run() -> None:
+        await box.worker.open()
+        try:
+            await box.reconciler.run_once(both, whole=True)
+            assert real_servers() == {"10.0.0.11", "10.0.0.12"}
+            broken.add("10.0.0.12")
+            async with asyncio.timeout(10):
+                await box.judged.wait()
+            await box.reconciler.run_once(both, change, whole=False)
+        finally:
+            await box.worker.close()
+            await box.checking.close()
+
+    caplog.set_level("INFO")
+    asyncio.run(run())
+    assert real_servers() == {"10.0.0.11"}
+    assert box.ask("web.marathon.mesos.") == "10.0.0.11"
+    said = [r.getMessage() for r in caplog.records if r.name == "pointsman.reconcile"]
+    assert any(
+        line.startswith("tcp 10.0.0.12:31000, for web.2: up -> lost after ") for line in said
+    )
+    assert 'pointsman_health_changes_total{state="lost"} 1.0' in box.metrics.text().decode()
+
+
+def test_first_views_leave_what_changed_before_to_the_others_should_they_fail(
+    tmp_path: Path,
+) -> None:
+    box = Box(tmp_path)
+    box.checking._judged = {Target("10.0.0.11", 31000, Check(Tcp())): (Status(), Status())}
+    box.follow(cluster(web()))
+    assert box.checking.take()

@@ -1,4 +1,5 @@
 from pointsman.config import Config, DnsConfig, VipConfig
+from pointsman.dns.names import servable
 from pointsman.rules import ranges, rules, vip_apex
 from pointsman.vip.model import Forwarding, RealServer
 from pointsman.vip.policy import Defaults, Policy
@@ -37,3 +38,10 @@ def test_a_range_may_be_left_out() -> None:
 
 def test_vips_have_a_zone_of_their_own() -> None:
     assert vip_apex(Config()) == "l4lb.thisdcos.directory."
+
+
+def test_a_vips_name_is_as_long_as_dns_takes_with_its_domain() -> None:
+    longest = rules(Config()).vips.longest
+    name = ("a" * 49 + ".") * 4 + "a" * (longest - 200)
+    assert servable(f"{name}.{vip_apex(Config())}") == ""
+    assert "longer" in servable(f"{name}a.{vip_apex(Config())}")

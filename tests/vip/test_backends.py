@@ -1,11 +1,14 @@
 from typing import Any
 
+import msgspec
 import pytest
+from immutables import Map
 
 from pointsman.discovery.model import Agent, PortMapping, Task
+from pointsman.healthcheck.model import Check, Health, Standing, Status, Target, Tcp
 from pointsman.healthcheck.verdict import Verdict
 from pointsman.testing import AGENT, discovery, port, task
-from pointsman.vip.backends import Backend, Vip, backends
+from pointsman.vip.backends import Backend, Vip, backends, judge
 from pointsman.vip.model import Endpoint, Forwarding, Protocol
 from pointsman.vip.policy import Defaults, Policy
 
@@ -98,6 +101,14 @@ def test_a_framework_whose_name_leaves_nothing_has_no_named_vips() -> None:
     assert len(of(web("10.1.1.1:80", framework="é"))) == 1
 
 
+def test_a_name_that_is_too_long_for_dns_is_left_out_with_a_note() -> None:
+    long = web(f"/{'a' * 63}.b:80")
+    assert len(backends(long, AGENT, Defaults(), longest=74)[0]) == 1
+    found, notes = backends(long, AGENT, Defaults(), longest=73)
+    assert found == ()
+    assert "longer than a name in DNS may be" in notes[0].why
+
+
 def test_options_are_of_the_vip_whose_label_they_stand_beside() -> None:
     listed = port(31000, VIP_0="/web:31000", VIP_0_FORWARDING="direct", VIP_0_SCHEDULER="rr",
                   VIP_1="/www:80")  # fmt: skip
@@ -118,3 +129,50 @@ def test_what_the_kernel_would_take_and_not_do_is_noted() -> None:
 
 def test_the_time_to_be_killed_is_told() -> None:
     assert of(web(grace=7.5))[0].grace == 7.5
+
+
+CHECKED = task(discovery=discovery("web", port(31000, VIP_0="/web:80", VIP_0_HEALTHCHECK="tcp")))
+TARGET = Target("10.0.0.11", 31000, Check(Tcp()))
+
+
+def believed(standing: Standing, since: float = 5.0) -> Health:
+    return Health(Map({TARGET: Status(standing, since)}))
+
+
+@pytest.mark.parametrize(
+    ("standing", "verdict"),
+    [
+        (Standing.NEW, Verdict.STARTING),
+        (Standing.UP, Verdict.LIVE),
+        (Standing.SICK, Verdict.UNHEALTHY),
+        (Standing.LOST, Verdict.LOST),
+    ],
+)
+def test_a_real_server_is_what_its_probe_says(standing: Standing, verdict: Verdict) -> None:
+    (found,), _ = backends(CHECKED, AGENT, Defaults(), health=believed(standing))
+    assert (found.verdict, found.target, found.since) == (verdict, TARGET, 5.0)
+
+
+def test_what_was_not_probed_yet_is_new_or_trusted() -> None:
+    (found,), _ = backends(CHECKED, AGENT, Defaults())
+    assert found.verdict is Verdict.STARTING
+    (found,), _ = backends(CHECKED, AGENT, Defaults(), health=Health(trusting=True))
+    assert found.verdict is Verdict.LIVE
+
+
+def test_of_one_that_is_killed_no_probe_is_heard() -> None:
+    for standing in Standing:
+        killed = msgspec.structs.replace(CHECKED, state="TASK_KILLING")
+        (found,), _ = backends(killed, AGENT, Defaults(), health=believed(standing))
+        assert (found.verdict, found.since) == (Verdict.KILLING, 0)
+        assert judge(killed, TARGET, believed(standing)) == (Verdict.KILLING, 0)
+
+
+def test_a_note_of_its_check_is_told_once_for_all_its_addresses() -> None:
+    both = task(
+        discovery=discovery("web", port(80, VIP_0="/web:80", VIP_0_HEALTHCHECK="ping")),
+        addresses=(OVERLAY, "fd01:b::5"),
+    )
+    found, (note,) = backends(both, AGENT, Defaults())
+    assert len(found) == 2
+    assert note.why.startswith("VIP web.marathon:80: label: 'ping' is no check")

@@ -109,5 +109,11 @@ def test_a_member_is_told_with_the_protocols_name_or_number() -> None:
     assert member("11.0.0.0/8") == "11.0.0.0/8"
 
 
+def test_a_member_is_the_same_however_its_address_is_told() -> None:
+    assert member("::10.0.0.1,tcp:80") == "::a00:1,6:80"
+    assert member("::10.0.0.1") == "::a00:1"
+    assert member("::10.0.0.0/120") == "::a00:0/120"
+
+
 def test_a_set_gains_before_it_loses() -> None:
     assert filled("s", frozenset("ab"), frozenset("bc")) == ("add s c", "del s a")

@@ -7,8 +7,8 @@ from pointsman.vip.elect import Place, Target, elect
 from pointsman.vip.model import Endpoint, Protocol, RealServer
 from pointsman.vip.policy import Policy
 
-LIVE, UNHEALTHY, KILLING, STARTING = (
-    Verdict.LIVE, Verdict.UNHEALTHY, Verdict.KILLING, Verdict.STARTING,
+LIVE, UNHEALTHY, LOST, KILLING, STARTING = (
+    Verdict.LIVE, Verdict.UNHEALTHY, Verdict.LOST, Verdict.KILLING, Verdict.STARTING,
 )  # fmt: skip
 VIP = Vip(Protocol.TCP, "web.marathon", "", 80)
 NOWHERE = Place()
@@ -139,3 +139,106 @@ def test_kubernetes_121591_nodes_that_take_turns_begin_with_different_real_serve
 
     assert len(firsts("rr")) > 5
     assert firsts("mh") == {many[0].endpoint}
+
+
+def test_who_is_lost_is_out_at_once_with_its_connections() -> None:
+    target = behind(LIVE, LOST, UNHEALTHY)
+    assert weights(target) == {1: 1, 3: 0}
+    assert set(target.drains) == {Endpoint("10.0.0.3", 31000)}
+
+
+def test_with_no_live_one_the_lost_are_used_like_the_others_that_run() -> None:
+    # Most likely it is this node that is cut off.
+    assert weights(behind(LOST, UNHEALTHY, KILLING, STARTING)) == {1: 1, 2: 1, 3: 0, 4: 0}
+    assert weights(behind(LOST, LOST)) == {1: 1, 2: 1}
+    assert weights(behind(LOST, LOST, policy=Policy(no_live="refuse"))) == {}
+
+
+def test_of_two_tasks_that_claim_one_endpoint_a_sick_one_counts_before_a_lost_one() -> None:
+    target = elect([one(1, LOST, task_id="a"), one(1, UNHEALTHY, task_id="b"), one(2)], NOWHERE)
+    assert weights(target) == {1: 0, 2: 1}
+
+
+def course(*steps: tuple[float, str], policy: Policy = DEFAULT) -> list[tuple[bool, float | None]]:
+    """Return whether it is open and until when, step by step: L is live, X unhealthy."""
+    target, found = None, []
+    for now, verdicts in steps:
+        each = enumerate(verdicts, 1)
+        members = [one(n, LIVE if v == "L" else UNHEALTHY, policy) for n, v in each]
+        target = elect(members, NOWHERE, target, now)
+        assert all(weights(target).values()) or not target.open
+        found.append((target.open, target.settles))
+    return found
+
+
+SOON = Policy(recover=3)
+
+
+def test_the_first_that_come_back_have_help_until_half_are_there() -> None:
+    assert course((0, "LLLL"), (1, "XXXX"), (2, "LXXX"), (3, "LLXX"), policy=SOON) == [
+        (False, None), (True, None), (True, 5), (False, None),
+    ]  # fmt: skip
+
+
+def test_the_first_that_come_back_are_left_alone_after_a_while() -> None:
+    assert course((1, "XXXX"), (2, "LXXX"), (4.9, "LXXX"), (5, "LXXX"), policy=SOON) == [
+        (True, None), (True, 5), (True, 5), (False, None),
+    ]  # fmt: skip
+
+
+def test_a_setback_gives_them_the_whole_time_again() -> None:
+    assert course((1, "XXXX"), (2, "LXXX"), (3, "XXXX"), (4, "LXXX"), policy=SOON) == [
+        (True, None), (True, 5), (True, None), (True, 7),
+    ]  # fmt: skip
+
+
+def test_without_a_time_to_recover_it_ends_at_once() -> None:
+    assert course((1, "XXXX"), (2, "LXXX"), policy=Policy(recover=0)) == [
+        (True, None),
+        (False, None),
+    ]
+
+
+def test_who_never_had_none_gets_no_help() -> None:
+    assert course((1, "LXXX"), policy=SOON) == [(False, None)]
+
+
+def test_a_panic_ends_only_clearly_above_its_threshold() -> None:
+    policy = Policy(panic=50, recover=3)
+    assert course((1, "LLLLXXXXXX"), (2, "LLLLLXXXXX"), (3, "LLLLLLXXXX"), policy=policy) == [
+        (True, None), (True, None), (False, None),
+    ]  # fmt: skip
+    low = Policy(panic=20, recover=3)
+    steps = ((1, "LXXXXXXXXX"), (2, "LLXXXXXXXX"), (3, "LLLXXXXXXX"), (6, "LLLXXXXXXX"))
+    assert course(*steps, policy=low) == [
+        (True, None), (True, None), (True, 6), (False, None),
+    ]  # fmt: skip
+    assert course((1, "LX"), (2, "LL"), policy=Policy(panic=100)) == [(True, None), (False, None)]
+
+
+@pytest.mark.parametrize(
+    ("most", "used"),
+    [
+        (100, {1}), (80, {1}), (79, {1, 5}), (60, {1, 5}), (59, {1, 4, 5}), (39, {1, 3, 4, 5}),
+        (0, {1, 3, 4, 5}),  # one may always be
+    ],
+)  # fmt: skip
+def test_no_more_are_taken_out_than_the_policy_says_and_those_first_that_failed_first(
+    most: int, used: set[int]
+) -> None:
+    policy = Policy(max_ejected=most)
+    failed = [one(n, UNHEALTHY, policy, since=float(n)) for n in (5, 4, 3, 2)]
+    found = elect([one(1, LIVE, policy), *failed], NOWHERE)
+    assert {number for number, weight in weights(found).items() if weight} == used
+
+
+def test_who_is_spared_is_used_though_it_is_lost_and_who_is_killed_is_not() -> None:
+    policy = Policy(max_ejected=10)
+    found = elect(
+        [
+            one(1, LIVE, policy), one(2, LOST, policy, since=1.0), one(3, LOST, policy, since=2.0),
+            one(4, KILLING, policy), one(5, STARTING, policy),
+        ],
+        NOWHERE,
+    )  # fmt: skip
+    assert weights(found) == {1: 1, 3: 1, 4: 0, 5: 0}

@@ -145,7 +145,7 @@ def test_a_vip_is_reachable_once_it_is_whole_and_resets_once_it_is_not(box: Box)
     assert box.said == ["servers", "dismiss", "routes"]
 
 
-def test_a_change_costs_what_it_changes(box: Box) -> None:
+def test_kubernetes_73382_a_change_costs_what_it_changes(box: Box) -> None:
     kernel = box.kernel()
     targets = {NAMED: TARGET, OTHER: TARGET}
     kernel.sync(targets, (), 0, whole=True)
@@ -160,6 +160,14 @@ def test_a_second_pass_sends_nothing(box: Box) -> None:
     box.kernel().sync({NAMED: TARGET}, (), 0, whole=True)
     report = box.kernel().sync({NAMED: TARGET}, (), 0, whole=True)
     assert (report.changes, report.repaired, report.surroundings) == ((), 0, 0)
+
+
+def test_kube_router_652_a_vip_without_real_servers_changes_nothing_at_any_check(box: Box) -> None:
+    kernel = box.kernel()
+    nobody = {NAMED: Target(VirtualServer(Settings(), {}))}
+    for now in range(3):
+        report = kernel.sync(nobody, nobody, now, whole=True)
+        assert (report.changes, report.repaired, report.wake) == ((), 0, None)
 
 
 def test_what_somebody_else_changed_is_repaired_and_counted(box: Box) -> None:

@@ -59,7 +59,13 @@ def test_an_option_is_named_behind_the_key_of_its_vip(key: str, expected: str | 
     assert option(key, {"VIP_0"}) == expected
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0", "224.0.0.1", "169.254.1.1", "fe80::1"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1", "0.0.0.0", "0.0.0.5", "224.0.0.1", "169.254.1.1", "255.255.255.255",
+        "::1", "fe80::1", "ff02::1", "::ffff:10.0.0.1", "fd01::1%eth0",
+    ],
+)  # fmt: skip
 def test_an_address_that_leads_nowhere_is_none_for_a_vip(address: str) -> None:
     with pytest.raises(ValueError, match="can't be the address of a VIP"):
         parse(f"{address}:80")

@@ -81,7 +81,7 @@ def test_pyroute2_reads_a_virtual_server_as_we_mean_it() -> None:
     }
 
 
-def test_pyroute2_reads_a_virtual_server_of_ipv6_as_we_mean_it() -> None:
+def test_kube_vip_781_the_netmask_of_ipv6_is_a_prefix_length() -> None:
     found = service_of(AddServer(V6, Settings()))
     assert found["IPVS_SVC_ATTR_ADDR"] == "fd01:c::1"
     assert found["IPVS_SVC_ATTR_PROTOCOL"] == 132
@@ -95,7 +95,7 @@ def test_a_firewall_mark_has_no_address() -> None:
         assert found == {"IPVS_SVC_ATTR_AF": af, "IPVS_SVC_ATTR_FWMARK": key.fwmark}
 
 
-def test_pyroute2_reads_a_real_server_as_we_mean_it() -> None:
+def test_libnetwork_2431_a_real_server_tells_its_family() -> None:
     real = RealServer(7, Forwarding.TUNNEL, upper=9, lower=2, tunnel_type=1, tunnel_port=6080)
     change = AddReal(V4, Endpoint("10.0.0.1", 31000), real)
     message = decoded(messages.encode(change, FAMILY, SEQUENCE))

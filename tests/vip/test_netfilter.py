@@ -129,7 +129,7 @@ print(rules.ensure(keys) > 0, rules.ensure(keys))
     assert done == "True 0\n"
 
 
-def test_ten_thousand_virtual_servers_are_let_in_and_one_more_changes_one_member() -> None:
+def test_cops_5229_ten_thousand_are_let_in_and_one_more_changes_one_member() -> None:
     keys = {Key(Protocol.TCP, f"11.{n >> 8}.{n & 255}.1", 80) for n in range(10_000)}
     rules = Netfilter(RANGES)
     assert rules.ensure(keys) > 10_000

@@ -23,6 +23,8 @@ def said(**options: str) -> Defaults:
         ("slow_start", "10", Policy(slow_start=10)),
         ("no_live", "refuse", Policy(no_live="refuse")),
         ("panic", "50%", Policy(panic=50)),
+        ("recover", "0.5", Policy(recover=0.5)),
+        ("max_ejected", "30%", Policy(max_ejected=30)),
         ("locality", "zone:3", Policy(locality="zone", near=3)),
     ],
 )
@@ -66,6 +68,8 @@ def test_an_option_of_a_real_server(option: str, value: str, expected: RealServe
         ("drain", "nan", "not a number of seconds"),
         ("no_live", "shut", "'shut' is none of open, refuse"),
         ("panic", "101", "percentage"),
+        ("recover", "at once", "not a number of seconds"),
+        ("max_ejected", "all", "percentage"),
         ("locality", "rack", "'rack' is none of none, host, zone, region"),
         ("locality", "zone:0", "number of real servers"),
     ],
@@ -80,13 +84,22 @@ def test_an_option_that_makes_no_sense_is_refused_with_a_reason(
 def test_every_option_is_tried_above() -> None:
     assert set(OPTIONS) == {
         "scheduler", "persistence", "forwarding", "weight", "thresholds", "drain", "slow_start",
-        "no_live", "panic", "locality",
+        "no_live", "panic", "recover", "max_ejected", "locality",
     }  # fmt: skip
 
 
 def test_persistence_sets_the_flag_that_the_kernel_knows_it_by() -> None:
-    assert Policy(persistence=60, group=24).settings == Settings("wlc", 1, 60, 24)
-    assert Policy("sh", 0x10).settings == Settings("sh", 0x10)
+    assert Policy(persistence=60, group=24).settings(4) == Settings("wlc", 1, 60, 24)
+    assert Policy("sh", 0x10).settings(4) == Settings("sh", 0x10)
+
+
+@pytest.mark.parametrize(
+    ("group", "family", "expected"), [(64, 6, 64), (64, 4, 0), (32, 4, 0), (32, 6, 32), (128, 6, 0)]
+)
+def test_a_group_that_is_no_network_of_its_family_is_a_single_address(
+    group: int, family: int, expected: int
+) -> None:
+    assert Policy(persistence=60, group=group).settings(family).netmask == expected
 
 
 def test_forwarding_that_keeps_the_port_needs_one_port() -> None:

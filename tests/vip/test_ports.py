@@ -1,3 +1,5 @@
+import pytest
+
 from pointsman.discovery.model import PortMapping
 from pointsman.testing import discovery, labels, port, task
 from pointsman.vip.labels import Label
@@ -30,6 +32,14 @@ def test_network_scope_container_meets_its_port_mapping() -> None:
     listed = discovery("web", port(80, VIP_0="/web:80", **{"network-scope": "container"}))
     web = task(addresses=OVERLAY, discovery=listed, mappings=(PortMapping(31000, 80),))
     assert task_ports(web)[0] == (TaskPort(TCP, 80, 31000, (WEB,)),)
+
+
+@pytest.mark.parametrize("mapping", [PortMapping(31000, 65_536), PortMapping(-1, 80)])
+def test_a_mapping_of_what_is_no_port_is_left_out_with_a_note(mapping: PortMapping) -> None:
+    listed = discovery("web", port(31000, VIP_0="/web:80", **{"network-scope": "host"}))
+    found, notes = task_ports(task(addresses=OVERLAY, discovery=listed, mappings=(mapping,)))
+    assert found == (TaskPort(TCP, 0, 31000, (WEB,)),)
+    assert "no port" in notes[0].why
 
 
 def test_an_unknown_network_scope_is_left_out_with_a_note() -> None:
@@ -117,3 +127,27 @@ def test_an_option_of_no_vip_is_a_bad_label() -> None:
     listed = port(31000, VIP_0="/web:80", VIP_7_WEIGHT="2")
     _, (note,) = task_ports(task(discovery=discovery("web", listed)))
     assert "VIP_7_WEIGHT" in note.why
+
+
+def test_how_a_vip_is_checked_stands_beside_it() -> None:
+    listed = port(
+        31000,
+        VIP_0="/web:80",
+        VIP_0_HEALTHCHECK="http /up",
+        vip_1="/www:80",
+        vip_1_healthcheck="tcp",
+    )
+    (found,), notes = task_ports(task(discovery=discovery("web", listed)))
+    assert [one.check for one in found.vips] == ["http /up", "tcp"]
+    assert notes == ()
+    oldest = labels(VIP_PORT0="tcp://web:80", VIP_PORT0_HEALTHCHECK="tcp")
+    (found,), _ = task_ports(task(ports=(31000,), labels=oldest))
+    assert [one.check for one in found.vips] == ["tcp"]
+
+
+def test_of_a_vip_that_is_asked_for_twice_what_says_how_it_is_checked_counts() -> None:
+    two = discovery(
+        "web", port(31000, VIP_0="/web:80"), port(31000, VIP_0="/web:80", VIP_0_HEALTHCHECK="tcp")
+    )
+    (found,), _ = task_ports(task(discovery=two))
+    assert [one.check for one in found.vips] == ["tcp"]

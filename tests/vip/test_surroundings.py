@@ -59,6 +59,7 @@ def test_settings_and_timeouts_are_set_once_and_set_back(box: Box) -> None:
     assert box.around(wants).read() == {
         CONNTRACK: "1",
         "net.ipv4.vs.sloppy_tcp": "0",
+        "net.ipv4.conf.all.accept_local": "0",
         "timeouts (tcp, tcp_fin, udp)": f"7200 {before[1]} 77 s",
     }
     assert box.flush() == 2
@@ -73,6 +74,12 @@ def test_of_what_was_set_twice_the_first_value_comes_back(box: Box) -> None:
     assert box.ensure(Wants(sysctls={CONNTRACK: "1"})) == (1, [])
     box.flush()
     assert box.settings.values[CONNTRACK] == "7"
+
+
+def test_what_there_was_is_remembered_before_it_is_changed(box: Box) -> None:
+    box.settings.complaint = "killed here"
+    box.ensure(Wants(sysctls={CONNTRACK: "1"}))
+    assert box.owned.memory.sysctls == {CONNTRACK: "0"}
 
 
 def test_what_cannot_be_had_is_complained_of_and_the_rest_is_made(box: Box) -> None:

@@ -34,6 +34,13 @@ def test_a_setting_that_is_not_there_is_named(tmp_path: Path) -> None:
         Sysctl(tmp_path).ensure({NAME: "1"})
 
 
+def test_one_that_cannot_be_set_holds_up_no_other(tmp_path: Path) -> None:
+    path = setting(tmp_path, "0")
+    with pytest.raises(Transient, match=r"a can.t be set to 1.*; sysctl b can.t be set to 2"):
+        Sysctl(tmp_path).ensure({"a": "1", NAME: "1", "b": "2"})
+    assert path.read_text() == "1"
+
+
 def test_what_is_there_is_read(tmp_path: Path) -> None:
     setting(tmp_path, "1")
     assert Sysctl(tmp_path).read([NAME, "net.ipv4.vs.nothing"]) == {NAME: "1"}

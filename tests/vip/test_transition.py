@@ -47,6 +47,13 @@ def test_kubernetes_57841_a_drained_one_keeps_its_connections_until_its_deadline
     assert step(TCP, target(30, a=1, b=0), found, {B: 2}, passage, 130) == (server(a=1), NONE)
 
 
+def test_kubernetes_71894_the_last_one_of_a_virtual_server_is_drained_too() -> None:
+    found, passage = step(TCP, target(30, a=0), server(a=1), {A: 1}, NONE, 100)
+    assert weights(found) == {"a": 0}
+    assert step(TCP, target(30, a=0), found, {A: 1}, passage, 129)[0] == found
+    assert step(TCP, target(30, a=0), found, {A: 1}, passage, 130) == (None, NONE)
+
+
 def test_it_goes_early_once_no_connection_was_seen_for_a_moment() -> None:
     want = target(30, a=1, b=0)
     found, passage = step(TCP, want, server(a=1, b=1), {B: 1}, NONE, 100)

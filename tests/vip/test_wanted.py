@@ -170,6 +170,49 @@ def test_another_place_elects_anew() -> None:
     assert [real.weight for real in target.server.real_servers.values()] == [0, 1]
 
 
+def sick(id_: str, agent: Agent) -> Task:
+    return web(id_, agent, checked=True, healthy=False)
+
+
+def used(found: Wanted) -> list[int]:
+    (target,) = found.targets.values()
+    return [real.weight for real in target.server.real_servers.values()]
+
+
+def test_who_comes_back_alone_is_left_alone_once_the_time_for_it_is_over() -> None:
+    three = [Agent(f"S{n}", f"10.0.0.{10 + n}", 5051) for n in (1, 2, 3)]
+    down = [sick(f"web.{n}", agent) for n, agent in enumerate(three)]
+    before = derive(*down)
+    assert (used(before), before.wake) == ([1, 1, 1], None)
+    back = web("web.0", three[0], checked=True, healthy=True)
+    during = update(before, put(down[0]), put(back), NOWHERE, 100, 0)
+    assert (used(during), during.wake) == ([1, 1, 1], 103)
+    # Nothing else has changed, neither before the time is over nor after.
+    waiting = update(during, (), (), NOWHERE, 102.9, 0)
+    assert (used(waiting), waiting.wake, waiting.changed) == ([1, 1, 1], 103, frozenset())
+    after = update(waiting, (), (), NOWHERE, 103, 0)
+    assert (used(after), after.wake) == ([1, 0, 0], None)
+    assert after.changed == frozenset(after.targets)
+    again = update(after, (), (), NOWHERE, 200, 0)
+    assert again.changed == frozenset()
+
+
+def test_a_virtual_server_that_ends_while_it_settles_wakes_nobody() -> None:
+    three = [Agent(f"S{n}", f"10.0.0.{10 + n}", 5051) for n in (1, 2, 3)]
+    down = [sick(f"web.{n}", agent) for n, agent in enumerate(three)]
+    back = web("web.0", three[0])
+    during = update(derive(*down), put(down[0]), put(back), NOWHERE, 100, 0)
+    assert during.wake == 103
+    after = update(during, put(back, *down[1:]), (), NOWHERE, 101, 0)
+    assert (after.wake, dict(after.targets), dict(after.settling)) == (None, {}, {})
+
+
+def test_when_half_are_back_nothing_is_left_to_wait_for() -> None:
+    down = [sick("web.1", A1), sick("web.2", A2)]
+    after = update(derive(*down), put(down[0]), put(web("web.1")), NOWHERE, 100, 0)
+    assert (used(after), after.wake) == ([1, 0], None)
+
+
 tasks = st.builds(
     web,
     st.sampled_from(["1", "2", "3", "4"]),
