@@ -14,12 +14,12 @@ from rich.text import Text
 from pointlab import network
 from pointlab.demo import console, title
 from pointlab.health_server import SLOW
-from pointlab.health_site import BACKENDS, CLIENT, FALL, INTERVAL, Backend, Director, Site
+from pointlab.health_site import BACKENDS, CLIENT, FALL, INTERVAL, TIMEOUT, Backend, Director, Site
 from pointlab.load import Request
 from pointlab.process import wait_for
 from pointlab.stream import Stream
 
-RATE = 100.0
+RATE = 75.0
 """Requests a second through each director."""
 PATIENCE = SLOW + 1
 """Seconds that a client waits for an answer."""
@@ -33,8 +33,10 @@ HERD = 0.8
 """Share of a second's answers that no server may have given, just after all recovered."""
 FLAPS, FLAP = 7, 3.0
 """How often a server fails, and for how many seconds it does and then does not."""
-MOST_CHANGES = 7
-"""Four falls and the recoveries between: then it is held."""
+DAMPING = 60.0
+"""Seconds, as is the default."""
+MOST_CHANGES = 3
+"""It falls, recovers, falls again, and is held."""
 
 
 class Break(msgspec.Struct, frozen=True):
@@ -165,7 +167,7 @@ class Show:
         for one in BACKENDS:
             _free(self.site, one)
         self._all_back(healed)
-        time.sleep(STEADY)
+        time.sleep(max(healed + STEADY + 1 - time.monotonic(), 0))
         table = _table("answers by server", *(one.name for one in BACKENDS), "most")
         for director, load in zip(self.site.directors, self.loads, strict=True):
             for second in range(3):
@@ -213,15 +215,17 @@ class Show:
             self.bad.append(f"{when}: the VIP has {ours} servers")
 
     def _all_back(self, since: float) -> None:
-        """Wait until both directors have all servers for good."""
+        """Wait until both directors have all servers for good, and say how they came to that."""
+        time.sleep(STEADY)
         for director in self.site.directors:
             wait_for(
                 lambda live=director.live: len(live.state) == len(BACKENDS),  # type: ignore[misc]
                 f"all servers at {director.name}",
                 MOST,
             )
-            at = max(since, director.live.changes[-1][0])
-            self.out.print(f"[green]✓[/] {director.name} has all of them after {at - since:.2f} s")
+            steps = [(at - since, len(s)) for at, s in director.live.changes if at >= since]
+            took = ", ".join(f"{size} after {at:.2f} s" for at, size in steps) or "all all the time"
+            self.out.print(f"[green]✓[/] {director.name} has {took}")
 
     def flap(self) -> None:
         """Have a server fail and recover again and again."""
@@ -299,7 +303,7 @@ def _show(site: Site, out: Console, names: Sequence[str]) -> int:
     site.up()
     out.print(
         f"Pointsman and keepalived before the same four servers, {RATE:.0f} requests a second "
-        f"through each.\nBoth ask HTTP every {INTERVAL} s, wait {INTERVAL} s, and believe "
+        f"through each.\nBoth ask HTTP every {INTERVAL} s, wait {TIMEOUT} s, and believe "
         f"{FALL} failures in a row.",
         soft_wrap=True,
     )
@@ -312,7 +316,7 @@ def _show(site: Site, out: Console, names: Sequence[str]) -> int:
     for scene in (show.all, show.cut, show.flap):
         if scene.__name__ in names:
             # Falls of the scenes before would count in this one.
-            site.restart_ours()
+            site.restart_ours(DAMPING)
             scene()
     for load in show.loads:
         load.stop()

@@ -5,9 +5,9 @@ Each answer begins with a write to DISK, and is 500 where that fails; its body i
 """
 
 import asyncio
+import os
 import socket
 import sys
-import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
@@ -74,8 +74,11 @@ class Server:
         await loop.sock_sendall(connection, reply.encode())
 
     def _write(self) -> None:
-        with tempfile.TemporaryFile(dir=self._disk, buffering=0) as file:
-            file.write(bytes(4096))
+        file = os.open(self._disk, os.O_TMPFILE | os.O_WRONLY)
+        try:
+            os.write(file, bytes(4096))
+        finally:
+            os.close(file)
 
     async def _obey(self, connection: socket.socket) -> None:
         loop = asyncio.get_running_loop()

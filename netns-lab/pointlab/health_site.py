@@ -29,7 +29,7 @@ NAME = "web.marathon.l4lb.thisdcos.directory"
 VIP_PORT = 80
 SCHEDULER = "rr"
 """Each server gets its share, also one that answers nothing: wlc would soon spare it by itself."""
-INTERVAL = 0.5
+INTERVAL, TIMEOUT = 0.5, 0.4
 """Seconds of both directors: from one check to the next, and for an answer."""
 FALL = 3
 """Failures in a row after which either takes a server out; one success brings it back."""
@@ -147,14 +147,14 @@ class Site:
         """Plug a machine into the servers' bridge, or out: what it sends then comes nowhere."""
         network.ip(SWITCH, [f"link set b-{name} {'up' if in_ else 'down'}"])
 
-    def restart_ours(self) -> None:
+    def restart_ours(self, damping: float) -> None:
         """Have Pointsman forget what it has learned."""
         self.processes.stop(self.ours.name)
         shutil.rmtree(FOLDER / "state")
-        self.start_ours()
+        self.start_ours(damping)
 
-    def start_ours(self) -> None:
-        """Start Pointsman, and wait until its kernel has all."""
+    def start_ours(self, damping: float = 0.0) -> None:
+        """Start Pointsman, and wait until its kernel has all; keepalived damps nothing."""
         labels = {"VIP_0": f"/web:{VIP_PORT}", "VIP_0_HEALTHCHECK": "http /health"}
         labels["VIP_0_SCHEDULER"] = SCHEDULER
         tasks = (task(f"web.{n}", b.address, PORT, labels=labels) for n, b in enumerate(BACKENDS))
@@ -166,11 +166,12 @@ class Site:
             vip = {{ node_address = "{self.ours.back}" }}
             [health]
             interval = {INTERVAL}
-            timeout = {INTERVAL}
+            timeout = {TIMEOUT}
             edge_interval = {INTERVAL}
             fall = {FALL}
             rise = 1
             grace = 0
+            damping = {damping}
         """)
         command = [str(POINTSMAN), "run", "--config", str(self._config)]
         self.processes.start(self.ours.name, command, netns=self.ours.netns)
@@ -265,7 +266,7 @@ virtual_server {vip} {VIP_PORT} {{
         path /health
         status_code 200
       }}
-      connect_timeout {INTERVAL}
+      connect_timeout {TIMEOUT}
       retry {FALL - 1}
       delay_before_retry {INTERVAL}
     }}

@@ -1,6 +1,7 @@
 """A load that does not wait for answers: so many requests a second, however long each takes."""
 
 import asyncio
+import socket
 import threading
 import time
 
@@ -60,12 +61,15 @@ class Stream:
 
     async def _answer(self) -> tuple[int, str]:
         """Return the status and the body; ValueError when it is no answer."""
-        reader, writer = await asyncio.open_connection(*self._where)
-        try:
-            writer.write(ASK)
-            head, _, body = (await reader.read()).decode().partition("\r\n\r\n")
-        finally:
-            writer.close()
+        loop = asyncio.get_running_loop()
+        reply = b""
+        with socket.socket() as asking:
+            asking.setblocking(False)
+            await loop.sock_connect(asking, self._where)
+            await loop.sock_sendall(asking, ASK)
+            while part := await loop.sock_recv(asking, 4096):
+                reply += part
+        head, _, body = reply.decode().partition("\r\n\r\n")
         if not head:
             raise ValueError("no answer")
         return int(head.split(maxsplit=2)[1]), body
