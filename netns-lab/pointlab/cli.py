@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from pointlab import demo, guest, rolling
+from pointlab import demo, guest, health, rolling
 from pointlab.lab import Lab
 from pointlab.topology import NODES, node
 
@@ -58,6 +58,13 @@ def _parser() -> argparse.ArgumentParser:
         _roll,
         _boot_for_demo,
     )
+    checks = add(
+        "health",
+        "break servers under load, beside keepalived, then clean up",
+        _health,
+        _boot_for_demo,
+    )
+    checks.add_argument("scene", nargs="*", help=f"{', '.join(health.SCENES)}; all without any")
     add("up", "start the lab, with three instances of an app `web`", _up, _boot_and_run)
     run = add(
         "exec", "run a command on a node: lab exec client dig web.marathon.mesos", _exec, _run
@@ -82,6 +89,12 @@ def _demo(_: argparse.Namespace) -> int:
 
 def _roll(_: argparse.Namespace) -> int:
     return rolling.run(Lab())
+
+
+def _health(options: argparse.Namespace) -> int:
+    if unknown := set(options.scene) - set(health.SCENES):
+        raise LookupError(f"no scene {unknown.pop()!r}; there are {', '.join(health.SCENES)}")
+    return health.run(options.scene)
 
 
 def _up(_: argparse.Namespace) -> int:

@@ -8,15 +8,15 @@ from pointlab.topology import NODES, PREFIX, SWITCH, VIP_RANGE, Node
 
 def up() -> None:
     """Make the namespaces, links, addresses and routes."""
-    _ip("", [f"netns add {name}" for name in (SWITCH, *(n.netns for n in NODES))])
-    _ip(SWITCH, ["link add br0 type bridge", "link set br0 up", "link set lo up"])
+    ip("", [f"netns add {name}" for name in (SWITCH, *(n.netns for n in NODES))])
+    ip(SWITCH, ["link add br0 type bridge", "link set br0 up", "link set lo up"])
     for one in NODES:
         port = f"p-{one.name}"
-        _ip(SWITCH, [
+        ip(SWITCH, [
             f"link add {port} type veth peer name eth0 netns {one.netns}",
             f"link set {port} master br0 up",
         ])  # fmt: skip
-        _ip(one.netns, [
+        ip(one.netns, [
             "link set lo up",
             f"addr add {one.address}/24 dev eth0",
             "link set eth0 up",
@@ -51,6 +51,7 @@ def command(one: Node, argv: list[str], resolv_conf: Path) -> list[str]:
     return ["ip", "netns", "exec", one.netns, "sh", "-c", mount, "sh", *argv]
 
 
-def _ip(netns: str, commands: list[str]) -> None:
+def ip(netns: str, commands: list[str]) -> None:
+    """Give `ip` commands in a namespace; "" for the one that we are in."""
     where = ["-netns", netns] if netns else []
     subprocess.run(["ip", *where, "-batch", "-"], input="\n".join(commands), text=True, check=True)

@@ -39,7 +39,7 @@ def _row(
         "interval": target.check.timing.interval,
         "state": str(status.standing) if status else None,
         "since": round(now - status.since, 1) if status else None,
-        "reason": status.reason if status else "",
+        "reason": _reason(status, held),
         "last": {"outcome": str(last.outcome), "reason": last.reason} if last else None,
         "good": state.good if state else 0,
         "bad": state.bad if state else 0,
@@ -47,6 +47,14 @@ def _row(
         "held": round(held, 1),
         "tasks": [id_ for _, id_ in sorted(views.watched[target])],
     }
+
+
+def _reason(status: Status | None, held: float) -> str:
+    """Return why a target is what it is, and whether it is kept so because it fell too often."""
+    reason = status.reason if status else ""
+    if not held or reason.startswith("flapping"):
+        return reason
+    return f"{reason}; flapping, held for {held:.0f} s"
 
 
 def why(verdict: Verdict, status: Status | None, now: float) -> str:

@@ -1,0 +1,75 @@
+"""A load that does not wait for answers: so many requests a second, however long each takes."""
+
+import asyncio
+import socket
+import threading
+import time
+
+from pointlab import netns
+from pointlab.load import Request
+
+ASK = b"GET / HTTP/1.0\r\n\r\n"
+
+
+class Stream:
+    """A thread in a namespace that asks ``HOST:PORT``, each time on a new connection."""
+
+    def __init__(self, netns_: str, host: str, rate: float, patience: float) -> None:
+        """``rate`` is of requests a second, ``patience`` the seconds that each may take."""
+        self.requests: list[Request] = []
+        """All that have ended."""
+        self._netns = netns_
+        address, _, port = host.rpartition(":")
+        self._where = address, int(port)
+        self._pause = 1 / rate
+        self._patience = patience
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Let the last requests end."""
+        self._stopping = True
+        self._thread.join()
+
+    def _run(self) -> None:
+        with netns.inside(self._netns):
+            asyncio.run(self._ask())
+
+    async def _ask(self) -> None:
+        due = time.monotonic()
+        async with asyncio.TaskGroup() as under_way:
+            while not self._stopping:
+                under_way.create_task(self._request())
+                # What was missed is not made up for: that would be a burst.
+                due = max(due + self._pause, time.monotonic())
+                await asyncio.sleep(due - time.monotonic())
+
+    async def _request(self) -> None:
+        start = time.monotonic()
+        server = ""
+        try:
+            async with asyncio.timeout(self._patience):
+                status, server = await self._answer()
+            error = "" if status == 200 else f"status {status}"
+        except (OSError, ValueError) as failure:
+            error = f"{type(failure).__name__}: {failure}"
+        self.requests.append(Request(start, time.monotonic(), server, error))
+
+    async def _answer(self) -> tuple[int, str]:
+        """Return the status and the body; ValueError when it is no answer."""
+        loop = asyncio.get_running_loop()
+        reply = b""
+        with socket.socket() as asking:
+            asking.setblocking(False)
+            await loop.sock_connect(asking, self._where)
+            await loop.sock_sendall(asking, ASK)
+            while part := await loop.sock_recv(asking, 4096):
+                reply += part
+        head, _, body = reply.decode().partition("\r\n\r\n")
+        if not head:
+            raise ValueError("no answer")
+        return int(head.split(maxsplit=2)[1]), body
