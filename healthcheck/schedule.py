@@ -33,6 +33,8 @@ class Schedule(Generic[K]):
         self._seed = seed
         self._random = Random(seed)
         self._due: dict[K, float] = {}
+        self._began: dict[K, float] = {}
+        """When those came that are being probed."""
         self._heap: list[tuple[float, int, K]] = []
         self._count = 0
 
@@ -49,16 +51,18 @@ class Schedule(Generic[K]):
     def remove(self, key: K) -> None:
         """Have it come no more."""
         self._due.pop(key, None)
+        self._began.pop(key, None)
 
     def again(self, key: K, due: float, delay: float, now: float) -> None:
-        """Have one that was due then come again; what was missed meanwhile is not made up for.
+        """Have one that was due then come again; what was missed until it came is not made up for.
 
         It keeps its turn: after a time in which nobody could come, all would go on as one burst.
+        One that took longer than from turn to turn comes at once.
         """
         if self._due.get(key) == _RUNNING:
-            missed = max((now - due) // delay, 0.0)
+            missed = max((self._began.pop(key) - due) // delay, 0.0)
             spread = delay * (1 + JITTER * self._random.uniform(-1, 1))
-            self._put(key, due + missed * delay + spread)
+            self._put(key, max(due + missed * delay + spread, now))
 
     def hasten(self, key: K, now: float) -> None:
         """Have it come now, unless it is sooner due or is being probed."""
@@ -78,6 +82,7 @@ class Schedule(Generic[K]):
                 return
             due, _, key = heapq.heappop(self._heap)
             self._due[key] = _RUNNING
+            self._began[key] = now
             yield key, due
 
     def _put(self, key: K, due: float) -> None:

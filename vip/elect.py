@@ -17,8 +17,6 @@ _RANK = {
 
 MARGIN = 10
 """Percent above its threshold that the live must be before a panic ends."""
-HALF = 50
-"""Percent of those that run: when so many are live, they can bear what the others had."""
 
 _REACH = {"host": 0, "zone": 1, "region": 2, "none": 3}
 
@@ -126,8 +124,9 @@ def _open(
     """Tell whether too few are live, and when that ends by itself.
 
     It begins when no one is, or fewer than the panic threshold. When the first come back they
-    could not bear what all others had: it ends when they are half of those that run, or have had
-    the time of ``policy.recover`` for others to follow, and are clearly above the threshold.
+    could not bear what all others had, and who was out for the network's sake alone still has
+    its connections: it ends when all are back, or when they have had the time of
+    ``policy.recover`` for that, and are clearly above the threshold.
     """
     live, running = len(_of(members, (Verdict.LIVE,))), len(_of(members, _RUNNING))
     if policy.no_live == "refuse" or not running:
@@ -138,7 +137,7 @@ def _open(
         return False, None
     if live * 100 < running * min(policy.panic + MARGIN, 100) and policy.panic:
         return True, None
-    if live * 100 >= running * HALF:
+    if live == running:
         return False, None
     settles = now + policy.recover if before.settles is None else before.settles
     return (False, None) if now >= settles else (True, settles)

@@ -61,7 +61,7 @@ class Policy(msgspec.Struct, frozen=True, gc=False, order=True):
     """Seconds that connections may last on a real server that gets no new ones."""
     slow_start: float = 0.0
     """Seconds in which a new real server comes to its full weight."""
-    recover: float = 3.0
+    recover: float = 10.0
     """Seconds that all are still used once some are live again, so that those are not overrun."""
     max_ejected: int = 100
     """Percent of those that run that may be taken out because a check fails."""

@@ -164,7 +164,7 @@ class VipConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """With no live real server: ``open`` uses those that run, ``refuse`` resets connections."""
     panic: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
     """Percent: when fewer of those that run are live, all of them are used; 0 for never."""
-    recover: Annotated[float, msgspec.Meta(ge=0)] = 3.0
+    recover: Annotated[float, msgspec.Meta(ge=0)] = 10.0
     """Seconds that all are still used once some are live again, so that those are not overrun."""
     max_ejected: Annotated[int, msgspec.Meta(ge=0, le=100)] = 100
     """Percent of the real servers that run that may be taken out because a check fails."""

@@ -174,9 +174,10 @@ def course(*steps: tuple[float, str], policy: Policy = DEFAULT) -> list[tuple[bo
 SOON = Policy(recover=3)
 
 
-def test_the_first_that_come_back_have_help_until_half_are_there() -> None:
-    assert course((0, "LLLL"), (1, "XXXX"), (2, "LXXX"), (3, "LLXX"), policy=SOON) == [
-        (False, None), (True, None), (True, 5), (False, None),
+def test_the_first_that_come_back_have_help_until_all_are_there() -> None:
+    steps = ((0, "LLLL"), (1, "XXXX"), (2, "LXXX"), (3, "LLLX"), (4, "LLLL"))
+    assert course(*steps, policy=SOON) == [
+        (False, None), (True, None), (True, 5), (True, 5), (False, None),
     ]  # fmt: skip
 
 
@@ -205,8 +206,9 @@ def test_who_never_had_none_gets_no_help() -> None:
 
 def test_a_panic_ends_only_clearly_above_its_threshold() -> None:
     policy = Policy(panic=50, recover=3)
-    assert course((1, "LLLLXXXXXX"), (2, "LLLLLXXXXX"), (3, "LLLLLLXXXX"), policy=policy) == [
-        (True, None), (True, None), (False, None),
+    steps = ((1, "LLLLXXXXXX"), (2, "LLLLLXXXXX"), (3, "LLLLLLXXXX"), (6, "LLLLLLXXXX"))
+    assert course(*steps, policy=policy) == [
+        (True, None), (True, None), (True, 6), (False, None),
     ]  # fmt: skip
     low = Policy(panic=20, recover=3)
     steps = ((1, "LXXXXXXXXX"), (2, "LLXXXXXXXX"), (3, "LLLXXXXXXX"), (6, "LLLXXXXXXX"))

@@ -186,11 +186,11 @@ def test_who_comes_back_alone_is_left_alone_once_the_time_for_it_is_over() -> No
     assert (used(before), before.wake) == ([1, 1, 1], None)
     back = web("web.0", three[0], checked=True, healthy=True)
     during = update(before, put(down[0]), put(back), NOWHERE, 100, 0)
-    assert (used(during), during.wake) == ([1, 1, 1], 103)
+    assert (used(during), during.wake) == ([1, 1, 1], 110)
     # Nothing else has changed, neither before the time is over nor after.
-    waiting = update(during, (), (), NOWHERE, 102.9, 0)
-    assert (used(waiting), waiting.wake, waiting.changed) == ([1, 1, 1], 103, frozenset())
-    after = update(waiting, (), (), NOWHERE, 103, 0)
+    waiting = update(during, (), (), NOWHERE, 109.9, 0)
+    assert (used(waiting), waiting.wake, waiting.changed) == ([1, 1, 1], 110, frozenset())
+    after = update(waiting, (), (), NOWHERE, 110, 0)
     assert (used(after), after.wake) == ([1, 0, 0], None)
     assert after.changed == frozenset(after.targets)
     again = update(after, (), (), NOWHERE, 200, 0)
@@ -202,15 +202,18 @@ def test_a_virtual_server_that_ends_while_it_settles_wakes_nobody() -> None:
     down = [sick(f"web.{n}", agent) for n, agent in enumerate(three)]
     back = web("web.0", three[0])
     during = update(derive(*down), put(down[0]), put(back), NOWHERE, 100, 0)
-    assert during.wake == 103
+    assert during.wake == 110
     after = update(during, put(back, *down[1:]), (), NOWHERE, 101, 0)
     assert (after.wake, dict(after.targets), dict(after.settling)) == (None, {}, {})
 
 
-def test_when_half_are_back_nothing_is_left_to_wait_for() -> None:
+def test_when_all_are_back_nothing_is_left_to_wait_for() -> None:
     down = [sick("web.1", A1), sick("web.2", A2)]
-    after = update(derive(*down), put(down[0]), put(web("web.1")), NOWHERE, 100, 0)
-    assert (used(after), after.wake) == ([1, 0], None)
+    half = update(derive(*down), put(down[0]), put(web("web.1")), NOWHERE, 100, 0)
+    assert (used(half), half.wake) == ([1, 1], 110)
+    back = web("web.2", A2, checked=True, healthy=True)
+    after = update(half, put(down[1]), put(back), NOWHERE, 101, 0)
+    assert (used(after), after.wake) == ([1, 1], None)
 
 
 tasks = st.builds(
