@@ -21,6 +21,9 @@ MOST_FALLS, SUPPRESS, REUSE = 6.0, 1.5, 1.0
 With these, the second fall within ``damping`` seconds of the first is the one that holds it.
 """
 
+AT_ONCE = 5
+"""By so many is the interval divided until a refusal is confirmed."""
+
 FLAPPING = "flapping"
 """The reason of one that is held begins so."""
 
@@ -91,6 +94,9 @@ def delay(state: State, timing: Timing) -> float:
     is held comes back with a good result: it isn't left alone for long.
     """
     contradicted = state.bad if state.seen is Standing.UP else state.good
+    if contradicted and state.last and state.last.outcome is Outcome.REFUSED:
+        # It costs nobody anything, and clients are refused meanwhile.
+        return min(timing.edge, timing.interval) / AT_ONCE
     if state.seen is Standing.SICK:
         contradicted = contradicted or state.lost
     if contradicted or state.seen is Standing.NEW:

@@ -113,6 +113,13 @@ def test_it_is_asked_again_soon_while_results_speak_against_what_is_believed() -
     assert delay(after([BAD] * 3 + [REFUSED] * 3), TIMING) == 5
 
 
+def test_a_refusal_is_confirmed_at_once() -> None:
+    assert delay(after([REFUSED]), TIMING) == 0.2
+    assert delay(after([REFUSED] * 2), TIMING) == 0.2
+    assert delay(after([REFUSED] * 3), TIMING) == 5
+    assert delay(after([REFUSED, BAD]), TIMING) == 1
+
+
 def test_the_short_interval_is_never_longer_than_the_other() -> None:
     assert delay(begin(NOW), Timing(interval=0.5, edge=1)) == 0.5
 

@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import sys
 import time
 from functools import partial
 from typing import Any
 
 import aiohttp
+import msgspec
 
 from pointlab.cluster import Cluster
 from pointlab.process import wait_for
@@ -17,8 +19,12 @@ from pointsman.discovery.listing import gather
 from pointsman.discovery.master import Masters
 from pointsman.discovery.trust import Trust, believe
 from pointsman.dns.records import NameRules
+from pointsman.healthcheck.asking import CheckRules
+from pointsman.healthcheck.model import Outcome, Place, Result
+from pointsman.healthcheck.probes import ask
 from pointsman.pipeline import Rules, VipRules, derive
 from pointsman.vip.addresses import parse_range
+from pointsman.vip.checks import Checks
 from pointsman.vip.policy import Defaults, Policy
 
 REFUSE = Defaults(Policy(no_live="refuse"))
@@ -149,3 +155,30 @@ def test_any_master_leads_to_the_leader_and_a_dead_one_is_passed_over(elected: C
     elected.crash(leader.name)
 
     wait_for(partial(leads, elected.masters, away_from=leader.address), "the new leader's tasks")
+
+
+def test_what_mesos_checks_by_http_can_be_asked_from_here_as_well(cluster: Cluster) -> None:
+    check = {
+        "type": "HTTP",
+        "http": {"port": "$0", "path": "/", "scheme": "http"},
+        "delay_seconds": 0.5,
+        "interval_seconds": 1.5,
+        "timeout_seconds": 2.5,
+        "grace_period_seconds": 30.0,
+        "consecutive_failures": 4,
+    }
+    serve = {"cmd": f"exec {sys.executable} -m http.server $PORT0"}
+    cluster.launch("shop.4", **(shop() | serve), health=check)
+    wait_for(lambda: tasks(cluster)["shop.4"].healthy is True, "its health")
+    rules = msgspec.structs.replace(RULES, checks=Checks(CheckRules(mesos=True)))
+    v1_said = gather([v1.read(json.dumps(cluster.operator("GET_STATE")).encode())])
+    for said in (read(*cluster.masters), v1_said):
+        assert said is not None
+        (found,) = (t for t in derive(said, rules).watched if t.check.timing.fall == 4)
+        task = tasks(cluster)["shop.4"]
+        assert (found.address, found.port) == (task.agent, task.ports[0])
+        times = (found.check.timing.interval, found.check.timing.timeout, found.check.timing.grace)
+        assert times == (1.5, 2.5, 30.5)
+        place = Place(found.address, found.port, 5)
+        assert asyncio.run(ask(found.check.probe, place)) == Result(Outcome.GOOD, "HTTP 200")
+    cluster.kill("shop.4")
