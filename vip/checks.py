@@ -8,7 +8,7 @@ from pointsman.discovery.model import Task
 from pointsman.healthcheck.asking import CheckRules, Choice, choose
 from pointsman.healthcheck.model import Target
 from pointsman.vip.model import Endpoint, Protocol
-from pointsman.vip.ports import TaskPort, on_host_network
+from pointsman.vip.ports import TaskPort, on_host_network, task_ports
 
 
 class Checks(msgspec.Struct, frozen=True, gc=False):
@@ -36,13 +36,12 @@ def real_server(
     return _target(task, place, choice, checks, via)
 
 
-def task(
-    of: Task, ports: Sequence[TaskPort], checks: Checks
-) -> tuple[Target | None, tuple[str, ...]]:
+def task(of: Task, checks: Checks) -> tuple[Target | None, tuple[str, ...]]:
     """Return how a task is checked that is no real server, and what made no sense."""
     choice = choose(of, "", checks.rules, balanced=False)
     if choice.check is None:
         return None, choice.problems
+    ports, _ = task_ports(of)  # most tasks have no check, and need not be looked at so closely
     if choice.port:
         return _elsewhere(of, ports, choice, checks)
     place = _first(of, ports)

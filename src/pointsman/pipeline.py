@@ -38,7 +38,6 @@ from pointsman.vip.backends import NOBODY, Backend, backends, judge
 from pointsman.vip.checks import Checks
 from pointsman.vip.elect import Place
 from pointsman.vip.policy import Defaults
-from pointsman.vip.ports import task_ports
 from pointsman.vip.wanted import Wanted
 
 Key: TypeAlias = TaskKey | tuple[str, str] | str
@@ -303,7 +302,7 @@ def _targets(
         return (), ()
     if found:
         return tuple(dict.fromkeys(one.target for one in found if one.target)), ()
-    target, problems = checks.task(task, task_ports(task)[0], checked)
+    target, problems = checks.task(task, checked)
     where = f"task {task.id} of {task.framework}"
     notes = tuple(Note(where, problem) for problem in problems)
     return ((target,) if target else ()), notes

@@ -10,7 +10,6 @@ from pointsman.vip import checks
 from pointsman.vip.backends import backends
 from pointsman.vip.checks import Checks
 from pointsman.vip.policy import Defaults
-from pointsman.vip.ports import task_ports
 
 OVERLAY, BRIDGE = "9.0.2.5", "172.17.0.5"
 MESOS = Checks(CheckRules(mesos=True))
@@ -38,7 +37,7 @@ def balanced(of: Task, checked: Checks = NOTHING) -> tuple[list[Target | None], 
 
 
 def alone(of: Task, checked: Checks = NOTHING) -> tuple[Target | None, tuple[str, ...]]:
-    return checks.task(of, task_ports(of)[0], checked)
+    return checks.task(of, checked)
 
 
 def where(found: Target | None) -> str:
