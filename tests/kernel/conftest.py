@@ -20,7 +20,7 @@ import pytest
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 REPORTS = "POINTSMAN_KERNEL_REPORTS"
-PATIENCE = 900
+PATIENCE = 1800
 _NEWNET = 0x40000000  # CLONE_NEWNET
 
 
