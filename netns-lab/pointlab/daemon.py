@@ -33,12 +33,12 @@ class Daemon:
             state_dir = "{folder}/state"
             discovery = {{ masters = ["{master}"], poll_interval = 0.1 }}
             dns = {{ listen = ["127.0.0.1:53"] }}
+            [health]
+            {health}
             [vip]
             node_address = "{node}"
             check_interval = 0.5
             {vip}
-            [health]
-            {health}
         """)
         self.log = folder / "log"
         self.process: subprocess.Popen[bytes] | None = None
