@@ -238,14 +238,15 @@ class Peer:
         self.begun: list[float] = []
         self.late: list[float] = []
         self.most = self.running = self.probes = self.failed = 0
+        self.ended = False
         self._connect = connect
         self._options = options
 
     async def check(self, number: int, address: str, port: int, start: float) -> None:
-        """Probe one target until cancelled."""
+        """Probe one target until cancelled; aiohttp may take that for a timeout of its own."""
         interval = self._options.interval
         due = start + interval * number / self._options.count
-        while True:
+        while not self.ended:
             await asyncio.sleep(due - time.monotonic())
             now = time.monotonic()
             self.begun.append(now)
@@ -308,6 +309,7 @@ async def compared(options: Options, connect: Connect) -> Found:
         peer.probes - probes, peer.failed - failed, wall, cpu, peer.most,
         peer.begun[at:], peer.late[at:], memory("VmHWM") - before,
     )  # fmt: skip
+    peer.ended = True
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -12,8 +12,10 @@ from pointsman.healthcheck.model import Outcome, Place, Probe, Result, Status, T
 
 Ask: TypeAlias = Callable[[Probe, Place], Awaitable[Result]]
 
+GATHER = 0.02
+"""Seconds for which what comes due is gathered: to wake the thread costs more than a probe."""
 TICK = 0.005
-"""Seconds for which what comes due is gathered."""
+"""Seconds for which what happens is gathered; verdicts wait for it, so it is shorter."""
 
 
 class Checker:
@@ -79,11 +81,11 @@ class Checker:
             self.wake()
 
     async def _rest(self) -> None:
-        """Sleep until somebody is due, or something happened."""
+        """Sleep until some are due, or something happened."""
         due = self.board.next()
         self._until = math.inf if due is None else due
         full = len(self._running) >= self.sockets
-        wait = None if due is None or full else max(due - self._clock(), 0)
+        wait = None if due is None or full else max(due - self._clock(), 0) + GATHER
         try:
             async with asyncio.timeout(wait):
                 await self._wake.wait()
@@ -91,7 +93,7 @@ class Checker:
             pass
         else:
             self._wake.clear()
-        await asyncio.sleep(TICK)
+            await asyncio.sleep(TICK)
 
     async def _probe(self, target: Target, place: Place, due: float) -> None:
         began = self._clock()
