@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pointsman.healthcheck.model import Standing, Status, Target, kind
-from pointsman.healthcheck.state import State
+from pointsman.healthcheck.state import FLAPPING, State
 from pointsman.healthcheck.verdict import Verdict
 from pointsman.pipeline import Views
 
@@ -52,9 +52,9 @@ def _row(
 def _reason(status: Status | None, held: float) -> str:
     """Return why a target is what it is, and whether it is kept so because it fell too often."""
     reason = status.reason if status else ""
-    if not held or reason.startswith("flapping"):
+    if not held or reason.startswith(FLAPPING):
         return reason
-    return f"{reason}; flapping, held for {held:.0f} s"
+    return f"{reason}; {FLAPPING}, held for {held:.0f} s"
 
 
 def why(verdict: Verdict, status: Status | None, now: float) -> str:
