@@ -5,11 +5,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from pointlab import demo, guest, health, rolling
+from pointlab import demo, guest, health, lab, rolling, topology
 from pointlab.lab import Lab
-from pointlab.topology import NODES, node
+
+Options = argparse.Namespace
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(options.outside(options, words))
     except KeyboardInterrupt:
         return 130
-    except (OSError, TimeoutError, LookupError, subprocess.CalledProcessError) as error:
+    except (OSError, ValueError, LookupError, subprocess.CalledProcessError) as error:
         print(f"lab: {error}", file=sys.stderr)
         return 1
 
@@ -46,132 +47,152 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
-    def add(name: str, help_: str, here: object, outside: object) -> argparse.ArgumentParser:
+    def add(
+        name: str,
+        help_: str,
+        here: Callable[[Options], int],
+        outside: Callable[[Options, list[str]], int],
+    ) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=help_)
         command.set_defaults(here=here, outside=outside)
+        if outside in (_run, _run_and_end, _boot_and_run):
+            command.add_argument("--lab", default="", metavar="NAME", help="which, if several are")
         return command
 
-    add("demo", "show a failover from beginning to end, then clean up", _demo, _boot_for_demo)
-    add(
-        "roll",
-        "replace all instances of a service under load, then clean up",
-        _roll,
-        _boot_for_demo,
-    )
+    add("demo", "show a failover from beginning to end, then clean up", _demo, _boot)
+    add("roll", "replace all instances of a service under load, then clean up", _roll, _boot)
     checks = add(
-        "health",
-        "break servers under load, beside keepalived, then clean up",
-        _health,
-        _boot_for_demo,
+        "checks", "break servers under load, beside keepalived, then clean up", _checks, _boot
     )
     checks.add_argument("scene", nargs="*", help=f"{', '.join(health.SCENES)}; all without any")
-    add("up", "start the lab, with three instances of an app `web`", _up, _boot_and_run)
+    up = add("up", "start a lab", _up, _boot_and_run)
+    up.add_argument(
+        "topology", nargs="?", default="small", help=f"{', '.join(topology.names())}, or a file"
+    )
     run = add(
         "exec", "run a command on a node: lab exec client dig web.marathon.mesos", _exec, _run
     )
-    run.add_argument("node", help=", ".join(n.name for n in NODES))
+    run.add_argument("node", help="as `lab status` names it")
     run.add_argument("command", nargs=argparse.REMAINDER)
     add("status", "show what runs", _status, _run)
-    logs = add("logs", "print a log: lab logs pointsman-master", _logs, _run)
+    logs = add("logs", "print a log: lab logs pointsman-agent1", _logs, _run)
     logs.add_argument("process", nargs="?", help="as `lab status` names it")
-    add("down", "end the lab; nothing is left behind", _down, _run_and_end)
+    add("down", "end a lab; nothing is left behind", _down, _run_and_end)
     # For the guest itself; without a help text the list of commands leaves it out.
-    commands.add_parser("serve").set_defaults(here=_serve, outside=lambda *_: 2)
+    serve = commands.add_parser("serve")
+    serve.set_defaults(here=_serve, outside=lambda *_: 2)
+    serve.add_argument("name")
     return parser
 
 
 # Here: inside the guest, or on a kernel with ip_vs.
 
 
-def _demo(_: argparse.Namespace) -> int:
-    return demo.run(Lab())
+def _demo(_: Options) -> int:
+    return demo.run()
 
 
-def _roll(_: argparse.Namespace) -> int:
-    return rolling.run(Lab())
+def _roll(_: Options) -> int:
+    return rolling.run()
 
 
-def _health(options: argparse.Namespace) -> int:
+def _checks(options: Options) -> int:
     if unknown := set(options.scene) - set(health.SCENES):
         raise LookupError(f"no scene {unknown.pop()!r}; there are {', '.join(health.SCENES)}")
     return health.run(options.scene)
 
 
-def _up(_: argparse.Namespace) -> int:
-    lab = Lab()
-    if lab.is_up:
-        print("the lab is up already")
-        return 0
-    demo.bring_up(lab, demo.console())
-    print("\ntry: netns-lab/lab exec client dig web.marathon.mesos")
-    print("     netns-lab/lab exec client curl -s http://web.marathon.l4lb.thisdcos.directory")
+def _up(options: Options) -> int:
+    read = topology.load(options.topology)
+    made = Lab(options.lab or read.name, read)
+    out = demo.console()
+    try:
+        made.start()
+        made.wait()
+    except FileExistsError:
+        raise
+    except BaseException:
+        demo.show_ended(made, out)
+        made.stop()
+        raise
+    _show(made)
     return 0
 
 
-def _exec(options: argparse.Namespace) -> int:
-    lab, one = Lab(), node(options.node)
-    if not lab.is_up:
-        raise LookupError("the lab is not up; netns-lab/lab up starts it")
+def _exec(options: Options) -> int:
+    made = Lab.open(options.lab)
     argv = options.command or ["bash"]
-    return subprocess.run(lab.command(one, argv), check=False).returncode
+    return subprocess.run(made.command(made.node(options.node), argv), check=False).returncode
 
 
-def _status(_: argparse.Namespace) -> int:
-    lab = Lab()
-    if not lab.is_up:
-        print("the lab is not up; netns-lab/lab up starts it")
-        return 3
-    for name in lab.processes.names():
-        alive = "running" if lab.processes.alive(name) else "ended"
-        print(f"{name:20} {alive:8} pid {lab.processes.pid(name)}")
-    for one in NODES:
-        if one.pointsman:
-            print(f"{one.name:20} {'ready' if lab.ready(one) else 'not ready':8} {one.address}")
+def _status(options: Options) -> int:
+    _show(Lab.open(options.lab))
     return 0
 
 
-def _logs(options: argparse.Namespace) -> int:
-    lab = Lab()
-    if options.process not in lab.processes.names():
-        raise LookupError(f"name one of: {', '.join(lab.processes.names()) or 'nothing runs'}")
-    sys.stdout.write(lab.processes.log(options.process).read_text(errors="replace"))
+def _show(made: Lab) -> None:
+    print(f"lab {made.name}: {made.topology.about}")
+    for node in made.topology.nodes.values():
+        print(f"{node.name:20} {', '.join(node.addresses):30} {', '.join(node.runs)}")
+    for name in made.processes.names():
+        alive = "running" if made.processes.alive(name) else "ended"
+        print(f"{name:20} {alive:8} pid {made.processes.pid(name)}")
+    for node in made.topology.running("pointsman"):
+        print(f"{node.name:20} {'ready' if made.ready(node) else 'not ready'}")
+
+
+def _logs(options: Options) -> int:
+    made = Lab.open(options.lab)
+    if options.process not in made.processes.names():
+        raise LookupError(f"name one of: {', '.join(made.processes.names())}")
+    sys.stdout.write(made.processes.log(options.process).read_text(errors="replace"))
     return 0
 
 
-def _down(_: argparse.Namespace) -> int:
-    Lab().stop()
+def _down(options: Options) -> int:
+    lab.clear(options.lab or Lab.open().name)
     return 0
 
 
-def _serve(_: argparse.Namespace) -> int:
-    guest.serve()
+def _serve(options: Options) -> int:
+    guest.serve(options.name)
     return 0
 
 
-# Outside: on a machine without ip_vs.
+# Outside: on a machine without ip_vs, where each lab has a guest.
 
 
-def _boot_for_demo(_: argparse.Namespace, words: list[str]) -> int:
+def _boot(_: Options, words: list[str]) -> int:
     print("this kernel has no ip_vs: booting a user-mode-linux that has", flush=True)
     return guest.foreground(words)
 
 
-def _boot_and_run(_: argparse.Namespace, words: list[str]) -> int:
-    if not guest.is_running():
+def _boot_and_run(options: Options, words: list[str]) -> int:
+    name = options.lab or topology.load(options.topology).name
+    if not guest.is_running(name):
         print("this kernel has no ip_vs: booting a user-mode-linux that has", flush=True)
-        guest.boot()
-    return guest.run(words)
+        guest.boot(name)
+    status = guest.run(name, words)
+    if status:
+        guest.end(name)
+    return status
 
 
-def _run(_: argparse.Namespace, words: list[str]) -> int:
-    if not guest.is_running():
-        print("the lab is not up; netns-lab/lab up starts it", file=sys.stderr)
-        return 3
-    return guest.run(words)
+def _run(options: Options, words: list[str]) -> int:
+    return guest.run(_which(options.lab), words)
 
 
-def _run_and_end(_: argparse.Namespace, words: list[str]) -> int:
-    if guest.is_running():
-        guest.run(words)
-    guest.end()
+def _run_and_end(options: Options, words: list[str]) -> int:
+    name = _which(options.lab)
+    guest.run(name, words)
+    guest.end(name)
     return 0
+
+
+def _which(name: str) -> str:
+    """Return the name of a lab that is up; raises LookupError."""
+    up = guest.names()
+    if name not in up if name else len(up) != 1:
+        there = f"there are {', '.join(up)}" if up else "netns-lab/lab up starts one"
+        raise LookupError(f"no lab {name!r} is up; {there}" if name else f"which lab? {there}")
+    return name or up[0]

@@ -2,7 +2,6 @@
 
 import base64
 import contextlib
-import os
 import signal
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import msgspec
 
 from pointlab import mesos, netns
-from pointlab.process import Processes, wait_for, with_variable
+from pointlab.process import Processes, kill_with_variable, wait_for
 
 
 class Host(msgspec.Struct, frozen=True):
@@ -19,6 +18,10 @@ class Host(msgspec.Struct, frozen=True):
     name: str
     address: str
     netns: str = ""
+    env: dict[str, str] = {}
+    """Put into the environment of what runs there."""
+    region: str = ""
+    zone: str = ""
 
 
 class Cluster:
@@ -35,10 +38,12 @@ class Cluster:
         agents: Sequence[Host],
         zookeeper: Host | None = None,
         credential: str = "",
+        framework: Host | None = None,
     ) -> None:
         """Several masters, an odd number, need a ZooKeeper to elect the one that leads.
 
-        ``credential``, ``principal:secret``, is demanded of all who ask the masters.
+        ``credential``, ``principal:secret``, is demanded of all who ask the masters. The
+        framework runs beside the first master if nothing else is said.
         """
         self.processes = processes
         self.masters = tuple(f"{master.address}:{mesos.MASTER_PORT}" for master in masters)
@@ -51,6 +56,7 @@ class Cluster:
         self._headers = {"Authorization": f"Basic {basic}"} if credential else {}
         self._masters = tuple(masters)
         self._zookeeper = zookeeper
+        self._framework = framework or self._masters[0]
         self._health = processes.folder / "health"
 
     def up(self) -> None:
@@ -78,9 +84,7 @@ class Cluster:
         self.processes.stop("framework")
         for host in (*self._masters, *filter(None, [self._zookeeper])):
             self.processes.stop(host.name)
-        for pid in with_variable("LAB_HEALTH", str(self._health)):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        kill_with_variable("LAB_HEALTH", str(self._health))
 
     def start(self, name: str) -> None:
         """Start one, or start it again where it left off."""
@@ -89,7 +93,7 @@ class Cluster:
         hosts = {host.name: host for host in (*self._masters, *self.agents)}
         if self._zookeeper:
             hosts[self._zookeeper.name] = self._zookeeper
-        host = self._masters[0] if name == "framework" else hosts[name]
+        host = self._framework if name == "framework" else hosts[name]
         if host is self._zookeeper:
             command = mesos.zookeeper(host.address, work)
         elif name == "framework":
@@ -99,10 +103,14 @@ class Cluster:
             command = mesos.master(
                 host.address, work,
                 zookeeper=zookeeper, quorum=quorum, credential=self._credential,
+                region=host.region, zone=host.zone,
             )  # fmt: skip
         else:
-            command = mesos.agent(host.address, work, self._health, zookeeper or self.masters[0])
-        self.processes.start(name, command.argv, command.env, host.netns)
+            command = mesos.agent(
+                host.address, work, self._health, zookeeper or self.masters[0],
+                region=host.region, zone=host.zone, env=host.env,
+            )  # fmt: skip
+        self.processes.start(name, command.argv, {**host.env, **command.env}, host.netns)
 
     def leader(self) -> Host:
         """Return the host of the leading master; raises LookupError while there is none."""
@@ -207,7 +215,7 @@ class Cluster:
 
     def ask(self, path: str, method: str = "GET", body: Any = None, timeout: float = 5.0) -> Any:
         """Ask the framework; raises OSError when it does not answer with 200."""
-        host = self._masters[0]
+        host = self._framework
         address = f"{host.address}:{mesos.CONTROL_PORT}"
         return netns.ask(host.netns, address, path, method, body, timeout=timeout)
 

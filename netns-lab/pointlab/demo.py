@@ -11,13 +11,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pointlab import mesos, record
+from pointlab import mesos, record, topology
 from pointlab.lab import Lab
 from pointlab.load import Load, Request
 from pointlab.process import wait_for, with_variable
 from pointlab.record import Recorder, State
 from pointlab.tally import Event, tally
-from pointlab.topology import AGENTS, CLIENT, MASTER, NODES
 
 VIP = "web.marathon.l4lb.thisdcos.directory"
 SERVICE = "_web._tcp.marathon.mesos"
@@ -37,12 +36,10 @@ def console() -> Console:
     )
 
 
-def run(lab: Lab) -> int:
+def run() -> int:
     """Show it all; return 0 when no request failed that started after the kernel followed."""
     out = console()
-    if lab.is_up:
-        out.print("[red]a lab is up; netns-lab/lab down ends it")
-        return 1
+    lab = Lab("demo", topology.load("small"))
     try:
         bring_up(lab, out)
         return _show(lab, out)
@@ -51,7 +48,7 @@ def run(lab: Lab) -> int:
 
 
 def bring_up(lab: Lab, out: Console, start: Callable[[], None] | None = None) -> None:
-    """Start the lab and its app, saying what is done; ``start`` starts the app's instances."""
+    """Start a lab and its app, saying what is done; ``start`` starts the app's instances."""
     started = time.monotonic()
 
     def done(what: str) -> None:
@@ -60,7 +57,8 @@ def bring_up(lab: Lab, out: Console, start: Callable[[], None] | None = None) ->
     title(out, "A cluster in a box")
     try:
         lab.start()
-        done(f"network: {', '.join(f'{n.name} {n.address}' for n in NODES)}")
+        nodes = lab.topology.nodes.values()
+        done(f"network: {', '.join(f'{n.name} {n.address}' for n in nodes)}")
         lab.cluster.wait()
         done("Apache Mesos 1.11.0: a master, three agents, the framework marathon")
         if start:
@@ -69,22 +67,27 @@ def bring_up(lab: Lab, out: Console, start: Callable[[], None] | None = None) ->
             lab.cluster.keep("web", INSTANCES, **mesos.web())
         wait_for(lambda: len(lab.cluster.running()) == INSTANCES, "the app's instances")
         done(f"app web: {INSTANCES} instances, with the label VIP_0=/web:80")
-        lab.wait_for_pointsman()
+        lab.wait()
         done("Pointsman on the master and on each agent: ready")
     except BaseException:
-        for name in lab.processes.names():
-            if not lab.processes.alive(name):
-                tail = lab.processes.log(name).read_text(errors="replace").splitlines()[-5:]
-                out.print(f"[red]{name} has ended:", *tail, sep="\n", markup=False)
+        show_ended(lab, out)
         lab.stop()
         raise
 
 
+def show_ended(lab: Lab, out: Console) -> None:
+    """Show the last words of what should run and does not."""
+    for name in lab.processes.names():
+        if not lab.processes.alive(name):
+            tail = lab.processes.log(name).read_text(errors="replace").splitlines()[-5:]
+            out.print(f"[red]{name} has ended:", *tail, sep="\n", markup=False)
+
+
 def _show(lab: Lab, out: Console) -> int:
-    vip = wait_for(lambda: lab.output(f"dig +short {VIP}").strip(), "the VIP's name", 20)
+    vip = wait_for(lambda: lab.output(f"dig +short {VIP}", "client").strip(), "the VIP's name", 20)
     director = lab.processes.pid("pointsman-master")
     in_kernel = Recorder(record.kernel(director, vip, 80), 0.01)
-    in_dns = Recorder(record.dns(CLIENT.netns, MASTER.address, SERVICE), 0.02)
+    in_dns = Recorder(record.dns(lab.netns("client"), lab.node("master").address, SERVICE), 0.02)
 
     def has_all(state: State) -> bool:
         return len(state) == INSTANCES
@@ -99,11 +102,11 @@ def _show(lab: Lab, out: Console) -> int:
     for _ in range(INSTANCES):
         _run(lab, out, "client", f"curl -s http://{VIP}")
     _run(lab, out, "client", f"curl -s http://{vip}")
-    _run(lab, out, AGENTS[1].name, f"curl -s http://{VIP}")
+    _run(lab, out, "agent2", f"curl -s http://{VIP}")
     _run(lab, out, "master", "ipvsadm -Ln")
 
     title(out, "Requests flow, and an instance dies")
-    load = Load(CLIENT.netns, f"{vip}:80")
+    load = Load(lab.netns("client"), f"{vip}:80")
     load.start()
     time.sleep(STEADY)
     events = _kill(lab, out, load, in_kernel, in_dns)

@@ -44,70 +44,83 @@ def foreground(words: list[str]) -> int:
             guest.terminate()  # subprocess.run would kill the shell, which then can't clean up
 
 
-def is_running() -> bool:
-    """Tell whether a guest is in the background."""
+def names() -> list[str]:
+    """Return the names of the labs whose guests are in the background."""
+    return sorted(path.parent.name for path in SPOOL.glob("*/pid") if is_running(path.parent.name))
+
+
+def is_running(name: str) -> bool:
+    """Tell whether a lab's guest is in the background."""
     try:
-        return LAB.encode() in Path(f"/proc/{_pid()}/cmdline").read_bytes()
+        return LAB.encode() in Path(f"/proc/{_pid(name)}/cmdline").read_bytes()
     except (OSError, ValueError):
         return False
 
 
-def boot() -> None:
-    """Start a guest in the background and wait until it takes jobs."""
-    shutil.rmtree(SPOOL, ignore_errors=True)
-    SPOOL.mkdir(parents=True)
+def boot(name: str) -> None:
+    """Start a lab's guest in the background and wait until it takes jobs."""
+    spool = SPOOL / name
+    shutil.rmtree(spool, ignore_errors=True)
+    spool.mkdir(parents=True)
     environment = _environment() | {"UML_TIMEOUT": str(7 * DAY)}
-    with (SPOOL / "log").open("wb") as log:
+    with (spool / "log").open("wb") as log:
         guest = subprocess.Popen(
-            [RUN, LAB, "serve"],
+            [RUN, LAB, "serve", name],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             start_new_session=True,
         )
-    (SPOOL / "pid").write_text(str(guest.pid))
-    wait_for(lambda: (SPOOL / "ready").exists() or guest.poll() is not None, "the guest's kernel")
+    (spool / "pid").write_text(str(guest.pid))
+    wait_for(lambda: (spool / "ready").exists() or guest.poll() is not None, "the guest's kernel")
     if guest.poll() is not None:
-        raise OSError(f"the guest did not start:\n{(SPOOL / 'log').read_text()}")
+        raise OSError(f"the guest did not start:\n{(spool / 'log').read_text()}")
 
 
-def run(words: list[str]) -> int:
-    """Run a command of the lab in the guest, as if it ran here; return its status.
+def run(name: str, words: list[str]) -> int:
+    """Run a command in a lab's guest, as if it ran here; return its status.
 
     Raises OSError when the guest ends meanwhile.
     """
     columns = str(shutil.get_terminal_size().columns)
-    job = Job.make(SPOOL, [LAB, *words], {"COLUMNS": columns, **_tty()})
+    job = Job.make(SPOOL / name, [LAB, *words], {"COLUMNS": columns, **_tty()})
     threading.Thread(target=job.feed, args=(sys.stdin.buffer.fileno(),), daemon=True).start()
+
+    def running() -> bool:
+        return is_running(name)
+
     try:
-        return job.follow(sys.stdout.buffer, sys.stderr.buffer, is_running)
+        return job.follow(sys.stdout.buffer, sys.stderr.buffer, running)
     except KeyboardInterrupt:
         job.interrupt()
-        return job.follow(sys.stdout.buffer, sys.stderr.buffer, is_running)
+        return job.follow(sys.stdout.buffer, sys.stderr.buffer, running)
     finally:
         job.remove()
 
 
-def serve() -> None:
+def serve(name: str) -> None:
     """Take jobs, inside the guest, until it is told to end."""
-    (SPOOL / "ready").touch()
-    serve_jobs(SPOOL, (SPOOL / "end").exists)
+    spool = SPOOL / name
+    (spool / "ready").touch()
+    serve_jobs(spool, (spool / "end").exists)
 
 
-def end() -> None:
-    """Let the guest power off, from outside; one that does not is killed. Removes its files."""
-    if is_running():
-        (SPOOL / "end").touch()
+def end(name: str) -> None:
+    """Let a guest power off, from outside; one that does not is killed. Removes its files."""
+    if is_running(name):
+        (SPOOL / name / "end").touch()
         try:
-            wait_for(lambda: not is_running(), "the end of the guest", 30)
+            wait_for(lambda: not is_running(name), "the end of the guest", 30)
         except TimeoutError:
-            os.killpg(_pid(), signal.SIGKILL)  # its session is its own
-    shutil.rmtree(SPOOL, ignore_errors=True)
+            os.killpg(_pid(name), signal.SIGKILL)  # its session is its own
+    shutil.rmtree(SPOOL / name, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        SPOOL.rmdir()
 
 
-def _pid() -> int:
-    return int((SPOOL / "pid").read_text())
+def _pid(name: str) -> int:
+    return int((SPOOL / name / "pid").read_text())
 
 
 def _environment() -> dict[str, str]:

@@ -14,7 +14,17 @@ from rich.text import Text
 from pointlab import network
 from pointlab.demo import console, title
 from pointlab.health_server import SLOW
-from pointlab.health_site import BACKENDS, CLIENT, FALL, INTERVAL, TIMEOUT, Backend, Director, Site
+from pointlab.health_site import (
+    BACKENDS,
+    CLIENT,
+    FALL,
+    INTERVAL,
+    PREFIX,
+    TIMEOUT,
+    Backend,
+    Director,
+    Site,
+)
 from pointlab.load import Request
 from pointlab.process import wait_for
 from pointlab.stream import Stream
@@ -282,8 +292,8 @@ def _breaks_table(rows: dict[str, list[Followed]]) -> Table:
 def run(names: Sequence[str]) -> int:
     """Show these scenes, or all; return 0 when all was as it should be."""
     out = console()
-    if network.namespaces():
-        out.print("[red]a lab is up; netns-lab/lab down ends it")
+    if network.namespaces(PREFIX):
+        out.print("[red]it runs already, or was killed: netns-lab/lab down checks")
         return 1
     # Each request that waits is a socket; while all servers are away, all wait.
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]

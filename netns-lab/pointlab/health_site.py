@@ -12,16 +12,20 @@ from pathlib import Path
 
 import msgspec
 
+from pointlab import lab as labs
 from pointlab import network, record
 from pointlab.daemon import state, task
 from pointlab.health_server import CONTROL, PORT
-from pointlab.lab import API, FOLDER, POINTSMAN
+from pointlab.lab import API, POINTSMAN
 from pointlab.mesos import ROOT
 from pointlab.netns import request
 from pointlab.process import Processes, wait_for
 from pointlab.record import Recorder
-from pointlab.topology import PREFIX, SWITCH, VIP_RANGE
+from pointlab.topology import VIP_RANGES
 
+FOLDER = labs.FOLDER / "checks"
+PREFIX = f"{network.PREFIX}checks-"
+SWITCH = f"{PREFIX}switch"
 KEEPALIVED = ROOT / ".lab/ipvs"
 DISK = "64k"
 CLIENT = f"{PREFIX}client"
@@ -130,7 +134,7 @@ class Site:
         for one in self.directors:
             if one.table:
                 one.table.stop()
-        network.down()
+        network.down(PREFIX)
         for server in BACKENDS:
             if server.disk.is_mount():
                 subprocess.run(["umount", "--lazy", str(server.disk)], check=True)
@@ -230,7 +234,7 @@ class Site:
         for server in BACKENDS:
             self._link(server.name, "back", server.address)
         network.ip(CLIENT, [
-            f"route add {VIP_RANGE} via {self.ours.front}",
+            f"route add {VIP_RANGES[4]} via {self.ours.front}",
             f"route add {self.peer.vip} via {self.peer.front}",
         ])  # fmt: skip
         # So that no port comes again while a director still remembers it.

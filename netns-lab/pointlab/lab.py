@@ -1,79 +1,173 @@
-"""The cluster of the lab: started, asked, and taken down."""
+"""A lab: its network, its cluster, and Pointsman on its nodes."""
 
+import contextlib
 import shutil
 import subprocess
 from pathlib import Path
 
-from pointlab import mesos, netns, network
+import msgspec
+
+from pointlab import configured, mesos, netns, network, wiring
 from pointlab.cluster import Cluster, Host
-from pointlab.process import Processes, wait_for
-from pointlab.topology import AGENTS, CLIENT, MASTER, NODES, Node, pointsman_config
+from pointlab.process import Processes, kill_with_variable, wait_for
+from pointlab.topology import Node, Topology
 
 FOLDER = Path("/run/pointsman-lab")
+"""Of all labs; agents make unix sockets in it, so that its path has to be short."""
 POINTSMAN = mesos.ROOT / ".venv/bin/pointsman"
 API = "127.0.0.1:8123"
+DISK = "16m"
+IN_LAB, ON_NODE = "LAB_NAME", "LAB_NODE"
+"""Variables of all processes of a lab, and of a node (``LAB/NODE``), tasks included."""
 
 
 class Lab:
     """A lab on this kernel."""
 
-    def __init__(self) -> None:
-        self.processes = Processes(FOLDER)
-        hosts = {one: Host(one.name, one.address, one.netns) for one in NODES}
-        agents = [hosts[one] for one in AGENTS]
-        self.cluster = Cluster(self.processes, [hosts[MASTER]], agents)
+    def __init__(self, name: str, topology: Topology) -> None:
+        self.name = name
+        self.topology = topology
+        self.folder = FOLDER / name
+        self.processes = Processes(self.folder, {IN_LAB: name})
+        hosts = {one.name: self._host(one) for one in topology.nodes.values()}
+        # A process of Mesos is called as its node; the others as what they are.
+        zookeepers = [
+            msgspec.structs.replace(hosts[one.name], name="zookeeper")
+            for one in topology.running("zookeeper")
+        ]
+        self.cluster = Cluster(
+            self.processes,
+            [hosts[one.name] for one in topology.running("master")],
+            [hosts[one.name] for one in topology.running("agent")],
+            zookeepers[0] if zookeepers else None,
+            framework=hosts[topology.running("framework")[0].name],
+        )
+
+    @classmethod
+    def open(cls, name: str = "") -> "Lab":
+        """Return the lab of this name, or the only one that is up; raises LookupError."""
+        up = names()
+        if name not in up if name else len(up) != 1:
+            there = f"there are {', '.join(up)}" if up else "netns-lab/lab up starts one"
+            raise LookupError(f"no lab {name!r} is up; {there}" if name else f"which lab? {there}")
+        name = name or up[0]
+        read = (FOLDER / name / "topology.json").read_bytes()
+        return cls(name, msgspec.json.decode(read, type=Topology))
+
+    def node(self, name: str) -> Node:
+        """Return a node by its name; raises LookupError, which names those that there are."""
+        return self.topology.node(name)
+
+    def netns(self, node: str) -> str:
+        """Return the name of a node's namespace."""
+        return f"{self._prefix}{node}"
 
     @property
-    def is_up(self) -> bool:
-        """Tell whether there is one."""
-        return bool(network.namespaces())
+    def resolv_conf(self) -> Path:
+        """The file that commands find as their /etc/resolv.conf."""
+        return self.folder / "resolv.conf"
 
     def start(self) -> None:
         """Start everything: network, masters, agents, the framework, Pointsman on every node."""
-        FOLDER.mkdir(parents=True, exist_ok=True)
-        network.up()
-        nameservers = [f"nameserver {n.address}\n" for n in NODES if n.pointsman]
-        (FOLDER / "resolv.conf").write_text("".join(nameservers) + "options timeout:1 attempts:3\n")
+        if self.name in names() or network.namespaces(self._prefix):
+            raise FileExistsError(f"lab {self.name} is up; netns-lab/lab down ends it")
+        self.folder.mkdir(parents=True)
+        (self.folder / "topology.json").write_bytes(msgspec.json.encode(self.topology))
+        network.add([self.netns(wiring.SWITCH), *map(self.netns, self.topology.nodes)])
+        network.do(wiring.switch(self.topology), self._prefix)
+        for one in self.topology.nodes.values():
+            network.do(wiring.node(self.topology, one, self.netns(one.name)), self._prefix)
+        listed = (f"nameserver {n.address}\n" for n in self.topology.running("pointsman"))
+        # A resolver looks at the first three only.
+        self.resolv_conf.write_text("".join([*listed][-3:]) + "options timeout:1 attempts:3\n")
         self.cluster.up()
-        for one in NODES:
-            if one.pointsman:
-                self.start_pointsman(one)
+        for one in self.topology.running("pointsman"):
+            self.start_pointsman(one)
 
     def start_pointsman(self, one: Node) -> None:
         """Start a node's Pointsman."""
-        folder = FOLDER / f"pointsman-{one.name}"
-        folder.mkdir(exist_ok=True)
+        folder = self.folder / f"pointsman-{one.name}"
+        state = folder / "state"
+        state.mkdir(parents=True, exist_ok=True)
+        if not state.is_mount():
+            # A disk of its own, which can be filled.
+            mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", str(state)]
+            subprocess.run(mount, check=True)
         config = folder / "pointsman.toml"
-        config.write_text(pointsman_config(one, str(folder)))
+        config.write_text(configured.pointsman(self.topology, one, str(state)))
         argv = [str(POINTSMAN), "run", "--config", str(config)]
-        self.processes.start(f"pointsman-{one.name}", argv, netns=one.netns)
+        self._start(f"pointsman-{one.name}", argv, one)
+
+    def crash(self, one: Node) -> None:
+        """Have a whole machine lose its power: what runs there, its network and its tables."""
+        kill_with_variable(ON_NODE, f"{self.name}/{one.name}")
+        network.delete(self.netns(one.name))
+
+    def boot(self, one: Node) -> None:
+        """Start a machine that crashed, with what its disk has kept."""
+        network.add([self.netns(one.name)])
+        network.do(wiring.node(self.topology, one, self.netns(one.name)), self._prefix)
+        for role, name in (("zookeeper", "zookeeper"), ("framework", "framework")):
+            if role in one.runs:
+                self.cluster.start(name)
+        if {"master", "agent"} & {*one.runs}:
+            self.cluster.start(one.name)
+        if "pointsman" in one.runs:
+            self.start_pointsman(one)
 
     def stop(self) -> None:
         """End everything and leave nothing behind."""
-        network.down()
-        shutil.rmtree(FOLDER, ignore_errors=True)
+        clear(self.name)
 
-    def wait_for_pointsman(self) -> None:
-        """Wait until Pointsman is ready on every node."""
-        for one in NODES:
-            if one.pointsman:
-                wait_for(lambda one=one: self.ready(one), f"Pointsman on {one.name}")  # type: ignore[misc]
+    def wait(self) -> None:
+        """Wait until the cluster is complete, and Pointsman is ready on every node."""
+        self.cluster.wait()
+        for one in self.topology.running("pointsman"):
+            wait_for(lambda one=one: self.ready(one), f"Pointsman on {one.name}")  # type: ignore[misc]
 
     def ready(self, one: Node) -> bool:
         """Tell whether a node's Pointsman serves."""
         try:
-            return netns.request(one.netns, API, "/readyz")[0] == 200
+            return netns.request(self.netns(one.name), API, "/readyz")[0] == 200
         except OSError:
             return False
 
-    def output(self, command: str, node: str = CLIENT.name) -> str:
+    def output(self, command: str, node: str) -> str:
         """Return all that a command prints on a node."""
-        one = next(n for n in NODES if n.name == node)
-        done = subprocess.run(
-            self.command(one, command.split()), capture_output=True, text=True, check=False
-        )
+        words = self.command(self.node(node), command.split())
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
         return done.stdout + done.stderr
 
     def command(self, one: Node, argv: list[str]) -> list[str]:
         """Return the command line that runs a command on a node."""
-        return network.command(one, argv, FOLDER / "resolv.conf")
+        return network.command(self.netns(one.name), argv, self.resolv_conf)
+
+    @property
+    def _prefix(self) -> str:
+        return f"{network.PREFIX}{self.name}-"
+
+    def _host(self, one: Node) -> Host:
+        env = {IN_LAB: self.name, ON_NODE: f"{self.name}/{one.name}"}
+        netns_ = self.netns(one.name)
+        return Host(one.name, one.address_of(4), netns_, env, one.region, one.zone)
+
+    def _start(self, name: str, argv: list[str], one: Node) -> None:
+        self.processes.start(name, argv, self._host(one).env, self.netns(one.name))
+
+
+def names() -> list[str]:
+    """Return the names of the labs that are up."""
+    return sorted(path.parent.name for path in FOLDER.glob("*/topology.json"))
+
+
+def clear(name: str) -> None:
+    """End a lab of which perhaps only a part is left."""
+    kill_with_variable(IN_LAB, name)
+    network.down(f"{network.PREFIX}{name}-")
+    folder = FOLDER / name
+    for disk in folder.glob("pointsman-*/state"):
+        if disk.is_mount():
+            subprocess.run(["umount", "--lazy", str(disk)], check=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        FOLDER.rmdir()

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,20 @@ def python() -> str:
 
 
 def master(
-    address: str, work: Path, *, zookeeper: str = "", quorum: int = 1, credential: str = ""
+    address: str,
+    work: Path,
+    *,
+    zookeeper: str = "",
+    quorum: int = 1,
+    credential: str = "",
+    region: str = "",
+    zone: str = "",
 ) -> Command:
     """Return the command of a master.
 
     ``zookeeper`` is ``zk://…``, "" for a master by itself; ``credential`` is
-    ``principal:secret``, which it then demands of all who ask.
+    ``principal:secret``, which it then demands of all who ask; region and zone are its fault
+    domain.
     """
     work.mkdir(parents=True, exist_ok=True)
     argv = [
@@ -55,16 +64,29 @@ def master(
             "--authenticate_http_readonly", "--authenticate_http_readwrite",
             f"--credentials={file}",
         ]  # fmt: skip
+    argv += _domain(region, zone)
     if zookeeper:
         argv += [f"--zk={zookeeper}", f"--quorum={quorum}", "--zk_session_timeout=3secs"]
     return Command(tuple(argv))
 
 
-def agent(address: str, work: Path, health: Path, masters: str, **attributes: str) -> Command:
-    """Return the command of an agent; ``masters`` is ``HOST:PORT`` or ``zk://…``."""
+def agent(
+    address: str,
+    work: Path,
+    health: Path,
+    masters: str,
+    *,
+    region: str = "",
+    zone: str = "",
+    env: Mapping[str, str] = {},
+) -> Command:
+    """Return the command of an agent; ``masters`` is ``HOST:PORT`` or ``zk://…``.
+
+    Region and zone are its fault domain; ``env`` is put into its executors' environment.
+    """
     for folder in (work, health):
         folder.mkdir(parents=True, exist_ok=True)
-    environment = {"LAB_HEALTH": str(health), "PATH": PATH}
+    environment = {"LAB_HEALTH": str(health), "PATH": PATH, **env}
     argv = [
         HOST, "agent", f"--ip={address}", f"--port={AGENT_PORT}", f"--hostname={address}",
         f"--master={masters}", f"--work_dir={work}/work", f"--runtime_dir={work}/runtime",
@@ -77,9 +99,15 @@ def agent(address: str, work: Path, health: Path, masters: str, **attributes: st
         # An executor gets nothing of its agent's own environment.
         "--executor_environment_variables=" + json.dumps(environment),
     ]  # fmt: skip
-    if attributes:
-        argv.append("--attributes=" + ";".join(f"{k}:{v}" for k, v in attributes.items()))
+    argv += _domain(region, zone)
     return Command(tuple(argv))
+
+
+def _domain(region: str, zone: str) -> list[str]:
+    if not region:
+        return []
+    domain = {"fault_domain": {"region": {"name": region}, "zone": {"name": zone}}}
+    return ["--domain=" + json.dumps(domain)]
 
 
 def zookeeper(address: str, work: Path) -> Command:

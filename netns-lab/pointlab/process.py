@@ -32,8 +32,10 @@ def free_port() -> int:
 class Processes:
     """The processes of one lab, with their logs in its folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, env: Mapping[str, str] = {}) -> None:
+        """``env`` is added to the environment of each."""
         self.folder = folder
+        self._env = env
         self._file = folder / "processes.json"
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._known: dict[str, list[int]] = {}
@@ -56,7 +58,7 @@ class Processes:
         with self.log(name).open("ab") as log:
             child = subprocess.Popen(
                 words,
-                env=None if env is None else {**os.environ, **env},
+                env={**os.environ, **self._env, **(env or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -119,6 +121,14 @@ def wait_for(condition: Callable[[], T | None], what: str, patience: float = 60.
             last = f" ({error})"
         time.sleep(0.05)
     raise TimeoutError(f"waited {patience:.0f} s in vain for {what}{last}")
+
+
+def kill_with_variable(name: str, value: str) -> None:
+    """End all processes that were started with this variable (SIGKILL), but this one."""
+    for pid in with_variable(name, value):
+        if pid != os.getpid():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def with_variable(name: str, value: str) -> list[int]:

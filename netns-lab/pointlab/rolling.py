@@ -7,27 +7,24 @@ from collections.abc import Mapping
 from rich.console import Console
 from rich.table import Table
 
-from pointlab import mesos, record
+from pointlab import mesos, record, topology
 from pointlab.demo import INSTANCES, VIP, bring_up, console, title
 from pointlab.lab import Lab
 from pointlab.load import Load
 from pointlab.process import wait_for
 from pointlab.record import Recorder
-from pointlab.topology import AGENTS, CLIENT, MASTER
 
 GRACE = 60.0
 """Seconds that an instance may take to end."""
 STEADY = 2.0
 """Seconds of load before and after."""
-DIRECTOR = f"pointsman-{MASTER.name}"
+DIRECTOR = "pointsman-master"
 
 
-def run(lab: Lab) -> int:
+def run() -> int:
     """Show it; return 0 when no request failed."""
     out = console()
-    if lab.is_up:
-        out.print("[red]a lab is up; netns-lab/lab down ends it")
-        return 1
+    lab = Lab("roll", topology.load("small"))
     spec = mesos.web(grace=GRACE)
     old = [f"web.{n}" for n in range(1, INSTANCES + 1)]
 
@@ -37,15 +34,19 @@ def run(lab: Lab) -> int:
 
     try:
         bring_up(lab, out, start)
-        vip = wait_for(lambda: lab.output(f"dig +short {VIP}").strip(), "the VIP's name", 20)
-        table = Recorder(record.kernel(lab.processes.pid(MASTER.name), vip, 80), 0.01)
+        vip = wait_for(
+            lambda: lab.output(f"dig +short {VIP}", "client").strip(), "the VIP's name", 20
+        )
+        table = Recorder(record.kernel(lab.processes.pid("master"), vip, 80), 0.01)
         wait_for(lambda: len(table.state) == INSTANCES, "all instances in the kernel", 20)
         host = f"{vip}:80"
         loads = {
-            "short": Load(CLIENT.netns, host, threads=5, pause=0.005),
-            "keep-alive": Load(CLIENT.netns, host, threads=5, pause=0.005, keep=True),
-            "5 s long": Load(CLIENT.netns, host, threads=3, pause=0.1, path="/sleep/5", timeout=20),
-            "from an agent": Load(AGENTS[1].netns, host, threads=2, pause=0.01),
+            "short": Load(lab.netns("client"), host, threads=5, pause=0.005),
+            "keep-alive": Load(lab.netns("client"), host, threads=5, pause=0.005, keep=True),
+            "5 s long": Load(
+                lab.netns("client"), host, threads=3, pause=0.1, path="/sleep/5", timeout=20
+            ),
+            "from an agent": Load(lab.netns("agent2"), host, threads=2, pause=0.01),
         }
         title(out, "All instances are replaced under load")
         for load in loads.values():
@@ -79,8 +80,8 @@ def _replace(
     wait_for(lambda: cluster.tasks()[victim]["state"] != "TASK_RUNNING", f"{victim} ending")
     out.print(f"[green]✓[/] {new} is healthy, {victim} is asked to end")
     if crash:
-        lab.start_pointsman(MASTER)
-        wait_for(lambda: lab.ready(MASTER), f"{DIRECTOR}")
+        lab.start_pointsman(lab.node("master"))
+        wait_for(lambda: lab.ready(lab.node("master")), f"{DIRECTOR}")
         out.print(f"[green]✓[/] {DIRECTOR} is back")
     wait_for(lambda: cluster.tasks()[victim]["state"] == "TASK_KILLED", f"the end of {victim}")
     followed = wait_for(lambda: table.since(killed, lambda s: endpoint not in s), "the kernel")

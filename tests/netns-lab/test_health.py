@@ -12,7 +12,7 @@ LAB = Path(__file__).parents[2] / "netns-lab/lab"
 @pytest.mark.timeout(600)
 def test_no_request_fails_once_a_broken_server_is_removed_and_flapping_is_damped() -> None:
     scenes = ["kill", "stop", "black-hole", "full-disk", "flap"]
-    done = subprocess.run([LAB, "health", *scenes], capture_output=True, text=True, check=False)
+    done = subprocess.run([LAB, "checks", *scenes], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     rows = re.findall(r"Pointsman +[\d.]+ s +\d+ +(\d+) ", done.stdout)
     assert rows == ["0"] * 4, done.stdout

@@ -1,32 +1,82 @@
 import pytest
 
-from pointlab.topology import AGENTS, CLIENT, MASTER, NODES, node, pointsman_config
-from pointsman.config import parse
+from pointlab import topology
+from pointlab.configured import pointsman
+from pointlab.topology import TopologyError, parse
+from pointsman.config import parse as parse_config
+
+SMALL = """
+about = "Two nodes."
+[networks.lan]
+prefixes = ["10.0.0.0/24"]
+[nodes.master]
+links = { lan = ["10.0.0.1"] }
+runs = ["master", "framework"]
+[nodes.agent1]
+links = { lan = ["10.0.0.11"] }
+runs = ["agent", "pointsman"]
+[nodes.client]
+links = { lan = ["10.0.0.100"] }
+vips = "agent1"
+"""
 
 
-@pytest.mark.parametrize("one", NODES, ids=lambda one: one.name)
-def test_configuration_of_every_node_is_one_that_pointsman_takes(one: object) -> None:
-    config = parse(pointsman_config(node(one.name), "/run/x"))  # type: ignore[attr-defined]
+@pytest.mark.parametrize("name", topology.names())
+def test_each_topology_of_the_lab_can_be_used(name: str) -> None:
+    read = topology.load(name)
 
-    assert config.discovery.masters == (f"{MASTER.address}:5050",)
-    assert config.dns.listen == (f"{one.address}:53",)  # type: ignore[attr-defined]
-
-
-def test_client_reaches_vips_through_a_node_with_pointsman() -> None:
-    director = next(n for n in NODES if n.address == CLIENT.via)
-
-    assert director.pointsman
-    assert not CLIENT.pointsman
+    assert read.name == name
+    for one in read.running("pointsman"):
+        config = parse_config(pointsman(read, one, "/run/x"))
+        assert config.vip.node_address == one.address
+        assert bool(config.discovery.zookeeper) == bool(read.running("zookeeper"))
 
 
-def test_names_and_addresses_are_used_once() -> None:
-    assert len({n.name for n in NODES}) == len({n.address for n in NODES}) == len(NODES)
+@pytest.mark.parametrize("name", topology.names())
+def test_clients_reach_vips_through_a_node_with_pointsman(name: str) -> None:
+    read = topology.load(name)
+    clients = [one for one in read.nodes.values() if one.vips]
+
+    assert clients
+    for one in clients:
+        assert {"pointsman", "router"} & {*read.nodes[one.vips].runs}
+        assert "pointsman" not in one.runs
+
+
+def test_node_is_known_by_its_first_address() -> None:
+    read = parse(SMALL, "small")
+
+    assert read.node("agent1").address == "10.0.0.11"
+    assert [one.name for one in read.running("pointsman")] == ["agent1"]
 
 
 def test_unknown_node_is_answered_with_those_that_there_are() -> None:
-    with pytest.raises(LookupError, match="master, agent1, agent2, agent3, client"):
-        node("agent9")
+    with pytest.raises(LookupError, match="master, agent1, client"):
+        parse(SMALL, "small").node("agent9")
 
 
-def test_agents_are_nodes() -> None:
-    assert set(AGENTS) < set(NODES)
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ('"10.0.0.11"', '"10.0.1.11"', "nodes.agent1.links.lan: 10.0.1.11 is in none of its"),
+        ('"10.0.0.11"', '"10.0.0.1"', "nodes.agent1.links.lan: 10.0.0.1 is another node's"),
+        ('"10.0.0.11"', '"ten"', "nodes.agent1.links.lan: 'ten' does not appear to be"),
+        ('vips = "agent1"', 'vips = "agent2"', "nodes.client.vips: no node 'agent2'"),
+        ('vips = "agent1"', 'via = "agent1"', "unknown field `via` - at `$.nodes"),
+        ('"agent", "pointsman"', '"agent"', "none runs an agent, or none pointsman"),
+        ('"master", "framework"', '"master"', "one has to run the framework"),
+        ('"master", "framework"', '"framework"', "an odd number has to run a master"),
+        ("[nodes.client]", "[nodes.c_l]", "nodes.c_l: a name is of at most ten letters"),
+        ("about =", "about", "Expected '='"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_place(old: str, new: str, problem: str) -> None:
+    assert old in SMALL
+    with pytest.raises(TopologyError) as refused:
+        parse(SMALL.replace(old, new), "small")
+    assert problem in str(refused.value)
+
+
+def test_unknown_topology_is_answered_with_those_that_there_are() -> None:
+    with pytest.raises(TopologyError, match=r"flat, .*small"):
+        topology.load("huge")
