@@ -15,8 +15,8 @@ from pointlab import network
 from pointlab.demo import console, title
 from pointlab.health_server import SLOW
 from pointlab.health_site import BACKENDS, CLIENT, FALL, INTERVAL, TIMEOUT, Backend, Director, Site
-from pointlab.load import Request
 from pointlab.process import wait_for
+from pointlab.recording import Request
 from pointlab.stream import Stream
 
 RATE = 75.0
