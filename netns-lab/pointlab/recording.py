@@ -18,7 +18,6 @@ def endpoint(host: str) -> Endpoint:
     return address.removeprefix("[").removesuffix("]"), int(port)
 
 
-
 class Request(msgspec.Struct, frozen=True):
     """One request of a load."""
 
@@ -52,6 +51,14 @@ class Span(msgspec.Struct, frozen=True):
     status: str = ""
     """What is wrong: an rcode (``NXDOMAIN``), ``timeout``, ``no virtual server``, ``no host``; ""
     when well."""
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """What one look found."""
+
+    endpoints: frozenset[Endpoint] = frozenset()
+    status: str = ""
+    """As in ``Span``."""
 
 
 class View(msgspec.Struct, frozen=True):
