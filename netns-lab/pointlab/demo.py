@@ -13,9 +13,10 @@ from rich.text import Text
 
 from pointlab import mesos, record, topology
 from pointlab.lab import Lab
-from pointlab.load import Load, Request
+from pointlab.load import Load
 from pointlab.process import wait_for, with_variable
 from pointlab.record import Recorder, State
+from pointlab.recording import Request
 from pointlab.tally import Event, tally
 
 VIP = "web.marathon.l4lb.thisdcos.directory"
