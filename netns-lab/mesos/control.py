@@ -33,6 +33,7 @@ def control(framework: "Framework", health: Path) -> type[http.server.BaseHTTPRe
                         for app, spec in framework.apps.items()
                     },
                     "/framework": framework.describe(),
+                    "/history": {"history": framework.history},
                 }
                 self._reply(answers.get(self.path))
 

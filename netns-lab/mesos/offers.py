@@ -97,5 +97,18 @@ def filled(value: Any, ports: list[int]) -> Any:
     return value
 
 
+def moment(task_id: str, task: Json, status: Json) -> Json:
+    """Return what an update says of a task, and where the task is."""
+    infos = status.get("container_status", {}).get("network_infos", [])
+    return {
+        "task": task_id,
+        "state": status["state"],
+        "healthy": status.get("healthy"),
+        "agent": task.get("agent", ""),
+        "ports": task.get("ports", []),
+        "addresses": [a["ip_address"] for i in infos for a in i.get("ip_addresses", [])],
+    }
+
+
 def _resource(name: str, value: float) -> Json:
     return {"name": name, "type": "SCALAR", "scalar": {"value": value}}
