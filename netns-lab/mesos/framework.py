@@ -21,7 +21,7 @@ Control, in JSON over HTTP on --control:
                             its check says
   PUT    /acknowledge       true or false: whether status updates are acknowledged; those held
                             back are when it is true again
-  GET    /apps              {id: {"instances": 3, "tasks": [...]}}
+  GET    /apps              {id: {"instances": 3, "tasks": [...], "discovery": {...}}}
   PUT    /apps/ID           a task as above without "id", and "instances": run that many of it, on
                             the agents with the fewest; one that ends is replaced elsewhere;
                             for an app that is there, only what changes: {"instances": 5};

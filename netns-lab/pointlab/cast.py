@@ -1,7 +1,6 @@
 """What runs on a lab right now: the tasks by their framework, the nodes that are whole."""
 
 import ipaddress
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -12,10 +11,12 @@ from pointlab.truth import serves
 
 def tasks(history: Iterable[Mapping[str, Any]], topology: Topology, app: str) -> tuple[Task, ...]:
     """Return the tasks of an app as the framework was told of them (its ``/history``)."""
-    nodes = {address: one.name for one in topology.nodes.values() for address in one.addresses}
+    nodes: dict[str, str] = {
+        address: one.name for one in topology.nodes.values() for address in one.addresses
+    }
     found: dict[str, Task] = {}
     for told in history:
-        id_ = told["task"]
+        id_, agent = str(told["task"]), str(told["agent"])
         if id_.rpartition(".")[0] != app:
             continue
         before = found.get(id_)
@@ -25,7 +26,7 @@ def tasks(history: Iterable[Mapping[str, Any]], topology: Topology, app: str) ->
         where = _endpoints(told) if told["state"] == "TASK_RUNNING" or not before else ()
         found[id_] = Task(
             id=id_,
-            agent=nodes.get(told["agent"], told["agent"]),
+            agent=nodes.get(agent, agent),
             endpoints=where or (before.endpoints if before else ()),
             moments=(*moments, moment),
         )
@@ -65,6 +66,16 @@ def app_of(target: str) -> str:
     return target.partition("@")[0] if "@" in target else target.rpartition(".")[0]
 
 
+def vip_port(app: Mapping[str, Any]) -> int:
+    """Return the port of an app's VIP, by the framework's ``/apps``."""
+    ports = app["discovery"].get("ports", {}).get("ports", [])
+    labels = [x for port in ports for x in port.get("labels", {}).get("labels", [])]
+    for label in labels:
+        if label["key"] == "VIP_0":
+            return int(label["value"].rpartition(":")[2])
+    raise LookupError("it has no label VIP_0")
+
+
 def whole(topology: Topology, faults: Iterable[Fault]) -> list[str]:
     """Return the nodes whose Pointsman should be able to follow and to answer."""
     lasting = [fault for fault in faults if fault.until is None]
@@ -77,11 +88,6 @@ def written(endpoints: Iterable[Endpoint], all_: Sequence[Task]) -> str:
     names = {e: task.id for task in all_ for e in task.endpoints}
     words = [names.get(e, f"{e[0]} port {e[1]}") for e in sorted(endpoints)]
     return ", ".join(words) or "none"
-
-
-def age(task: Task, now: float | None = None) -> float:
-    """Return the seconds since something was said of a task last."""
-    return (time.monotonic() if now is None else now) - task.moments[-1].at
 
 
 def _is_of(task: Task, app: str) -> bool:
