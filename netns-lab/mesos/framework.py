@@ -12,7 +12,7 @@ Control, in JSON over HTTP on --control:
      {"id": "web.1", "name": "web", "cmd": "sleep 1000", "cpus": 0.1, "mem": 32,
       "ports": 2 or [31001],      how many host ports, or which
       "labels": {...}, "agent": "10.0.0.11" (its hostname), "health": {HealthCheck},
-      "discovery": {DiscoveryInfo},  here and in "health" a "$0" is the first host port
+      "discovery": {DiscoveryInfo},  here, in "health" and in "raw" "$0" is the first host port
       "executor": "NAME",         shares one executor of an agent; without "cmd" it runs no process
       "raw": {...}}               put over the TaskInfo; null takes a field away
   DELETE /tasks/ID          end it

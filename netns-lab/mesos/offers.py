@@ -82,7 +82,7 @@ def task_info(spec: Json, offer: Json, ports: list[int]) -> Json:
         listed = [{"name": k, "value": v} for k, v in variables.items()]
         command = spec.get("cmd", "exec sleep 1000000")
         info["command"] = {"value": command, "environment": {"variables": listed}}
-    info |= spec.get("raw", {})
+    info |= filled(spec.get("raw", {}), ports)
     return {k: v for k, v in info.items() if v is not None}
 
 

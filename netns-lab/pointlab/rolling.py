@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from rich.console import Console
 from rich.table import Table
 
-from pointlab import mesos, record, topology
+from pointlab import apps, record, topology
 from pointlab.demo import INSTANCES, VIP, bring_up, console, title
 from pointlab.lab import Lab
 from pointlab.load import Load
@@ -25,7 +25,7 @@ def run() -> int:
     """Show it; return 0 when no request failed."""
     out = console()
     lab = Lab("roll", topology.load("small"))
-    spec = mesos.web(grace=GRACE)
+    spec = apps.web(lab.topology, "web", grace=GRACE)
     old = [f"web.{n}" for n in range(1, INSTANCES + 1)]
 
     def start() -> None:
@@ -70,7 +70,7 @@ def _replace(
     cluster = lab.cluster
     task = cluster.tasks()[victim]
     endpoint = (task["agent"], task["ports"][0])
-    cluster.launch(new, name="web", **mesos.web(grace=GRACE))
+    cluster.launch(new, name="web", **apps.web(lab.topology, "web", grace=GRACE))
     wait_for(lambda: cluster.tasks()[new].get("healthy"), f"the health of {new}")
     if crash:
         lab.processes.stop(DIRECTOR, signal.SIGKILL)
