@@ -4,6 +4,7 @@ import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from pointlab.apps import INNER
 from pointlab.recording import Endpoint, Fault, Moment, Task
 from pointlab.topology import Topology
 from pointlab.truth import serves
@@ -34,9 +35,9 @@ def tasks(history: Iterable[Mapping[str, Any]], topology: Topology, app: str) ->
 
 
 def _endpoints(told: Mapping[str, Any]) -> tuple[Endpoint, ...]:
-    if not told["ports"]:
-        return ()
-    return ((told["agent"], told["ports"][0]),)
+    if told["ports"]:
+        return ((told["agent"], told["ports"][0]),)
+    return tuple((address, INNER) for address in told["addresses"])
 
 
 def serving(all_: Iterable[Task]) -> list[Task]:

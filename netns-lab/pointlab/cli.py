@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 
-from pointlab import demo, guest, health, lab, rolling, topology
+from pointlab import demo, guest, health, lab, topology, verbs
 from pointlab.lab import Lab
 
 Options = argparse.Namespace
@@ -16,7 +16,7 @@ Options = argparse.Namespace
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    options = _parser().parse_args(words)
+    options = _parser().parse_args(verbs.lab_first(words))
     if os.getuid():
         print("lab: namespaces and kernel tables need root: sudo netns-lab/lab …", file=sys.stderr)
         return 1
@@ -60,7 +60,6 @@ def _parser() -> argparse.ArgumentParser:
         return command
 
     add("demo", "show a failover from beginning to end, then clean up", _demo, _boot)
-    add("roll", "replace all instances of a service under load, then clean up", _roll, _boot)
     checks = add(
         "checks", "break servers under load, beside keepalived, then clean up", _checks, _boot
     )
@@ -77,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     add("status", "show what runs", _status, _run)
     logs = add("logs", "print a log: lab logs pointsman-agent1", _logs, _run)
     logs.add_argument("process", nargs="?", help="as `lab status` names it")
+    verbs.add(add, _run)
     add("down", "end a lab; nothing is left behind", _down, _run_and_end)
     # For the guest itself; without a help text the list of commands leaves it out.
     serve = commands.add_parser("serve")
@@ -90,10 +90,6 @@ def _parser() -> argparse.ArgumentParser:
 
 def _demo(_: Options) -> int:
     return demo.run()
-
-
-def _roll(_: Options) -> int:
-    return rolling.run()
 
 
 def _checks(options: Options) -> int:

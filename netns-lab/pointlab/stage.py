@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from pointlab import cast, eyes, mesos
+from pointlab import apps, cast, eyes
 from pointlab.eyes import Eyes
 from pointlab.lab import Lab
 from pointlab.process import wait_for
@@ -100,7 +100,17 @@ class Stage:
                 self._expect(step.verb)
 
     def _run(self, verb: Run) -> None:
-        spec = mesos.web(f"/{verb.app}:{verb.port}", verb.grace)
+        spec = apps.web(
+            self.lab.topology,
+            verb.app,
+            check=verb.check,
+            grace=verb.grace,
+            port=verb.port,
+            network=verb.network,
+            host_port=verb.host_port,
+        )
+        if verb.slow:
+            spec["cmd"] = f"sleep {verb.slow:g}; {spec['cmd']}"
         self.lab.cluster.keep(verb.app, verb.instances, **spec)
 
     def _keep(self, app: str, **change: Any) -> None:
