@@ -169,7 +169,13 @@ class Stage:
             where = self.lab.netns(source), source, director, vip
             found.append(LoadSpec(f"{verb.app} from {source}", *where, verb.rate))
             if verb.keep:
-                found.append(LoadSpec(f"{verb.app} from {source}, kept", *where, verb.rate, True))
+                found.append(
+                    LoadSpec(f"{verb.app} from {source}, kept", *where, verb.rate, keep=True)
+                )
+            if verb.long:
+                found.append(
+                    LoadSpec(f"{verb.app} from {source}, long", *where, verb.rate, long=verb.long)
+                )
         return found
 
     def _expect(self, verb: Expect) -> None:

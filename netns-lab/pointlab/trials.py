@@ -32,10 +32,13 @@ class Result(msgspec.Struct, frozen=True):
     """Whether its lab can be used for another: all was healed and agreed."""
 
 
-def run(scenarios: Sequence[Scenario], out: Console) -> list[Result]:
-    """Do them all, those of one topology on one lab as long as that is whole."""
+def run(scenarios: Sequence[Scenario], out: Console, lab: Lab | None = None) -> list[Result]:
+    """Do them all, those of one topology on one lab as long as that is whole.
+
+    On a lab that is up if it is given, of whatever topology.
+    """
     results = []
-    with _Labs(out) as labs:
+    with _Labs(out, lab) as labs:
         for scenario in sorted(scenarios, key=lambda one: one.topology):
             demo.title(out, scenario.name)
             out.print(Text(f"{scenario.about}\n", style="dim"))
@@ -107,9 +110,10 @@ def table(results: Sequence[Result]) -> Table:
 class _Labs:
     """A lab after another, none twice as long as one is clean."""
 
-    def __init__(self, out: Console) -> None:
+    def __init__(self, out: Console, given: Lab | None) -> None:
         self.clean = False
         self._out = out
+        self._given = given
         self._lab: Lab | None = None
 
     def __enter__(self) -> "_Labs":
@@ -120,8 +124,8 @@ class _Labs:
 
     def of(self, name: str) -> Lab:
         """Return a lab of a topology without any app."""
-        lab = self._lab
-        if lab and self.clean and lab.topology.name == name:
+        lab = self._given or self._lab
+        if lab and (self._given or (self.clean and lab.topology.name == name)):
             # Another framework of the same name: its tasks are numbered from 1 again.
             lab.cluster.teardown()
             lab.cluster.start("framework")

@@ -43,7 +43,8 @@ def test(options: Options) -> int:
             out.print(f"[bold]{one.name:22}[/] {one.title}", soft_wrap=True)
         return 0
     began = time.monotonic()
-    results = trials.run(scenarios * (2 if options.twice else 1), out)
+    lab = Lab.open(options.lab) if options.lab else None
+    results = trials.run(scenarios * (2 if options.twice else 1), out, lab)
     demo.title(out, "What it came to")
     out.print(trials.table(results))
     failed = sum(bool(one.problems) for one in results)
@@ -59,6 +60,8 @@ def test_outside(options: Options, words: list[str]) -> int:
     chosen(options.scenario)
     if options.list:
         return test(options)
+    if options.lab:
+        return guest.run(options.lab, words)
     print("this kernel has no ip_vs: booting a user-mode-linux that has", flush=True)
     return guest.foreground(words, HOURS * 3600)
 
@@ -87,6 +90,7 @@ def add(add_command: Callable[..., argparse.ArgumentParser], run: Callable[..., 
         "test", "do scenarios, judge what was seen, then clean up", test, test_outside
     )
     command.add_argument("scenario", nargs="*", help="names or files; all without any")
+    command.add_argument("--lab", default="", metavar="NAME", help="on this one, which is up")
     command.add_argument("--list", action="store_true", help="only tell which there are")
     command.add_argument("--short", action="store_true", help="those few that show the most")
     command.add_argument("--twice", action="store_true", help="all of them twice")

@@ -13,6 +13,8 @@ from pointlab.stream import Stream
 
 KERNEL, DNS = 0.03, 0.1
 """Seconds from one look to the next."""
+LONG = 3
+"""How many ask at once for what takes long."""
 PATIENCE = 3.0
 """Seconds that a request may take."""
 
@@ -34,6 +36,8 @@ class LoadSpec(msgspec.Struct, frozen=True):
     """Requests a second."""
     keep: bool = False
     """Ask on one connection for as long as the server keeps it, one request after the other."""
+    long: float = 0.0
+    """Ask for what takes so many seconds; several do so at once."""
 
 
 class Watching:
@@ -123,6 +127,11 @@ class Watching:
 
 
 def _load(spec: LoadSpec) -> Stream | Kept:
+    if spec.long:
+        return Kept(
+            spec.netns, spec.host, threads=LONG, pause=1 / spec.rate,
+            path=f"/sleep/{spec.long:g}", timeout=spec.long + PATIENCE,
+        )  # fmt: skip
     if spec.keep:
         return Kept(
             spec.netns, spec.host, threads=1, pause=1 / spec.rate, keep=True, timeout=PATIENCE
