@@ -79,10 +79,11 @@ class Journal:
         for event in self._read():
             if isinstance(event, _Broke):
                 found[event.broken.fault.at, event.broken.fault.words] = event.broken
-            elif isinstance(event, _Healed) and (was := found.get((event.began, event.words))):
-                if was.fault.until is None:
+            elif isinstance(event, _Healed):
+                was = found.get((event.began, event.words))
+                if was and was.fault.until is None:
                     fault = msgspec.structs.replace(was.fault, until=event.at)
-                    found[event.began, event.words] = msgspec.structs.replace(was, fault=fault)
+                    found[event.began, event.words] = Broken(fault, was.plain)
         return list(found.values())
 
     def _read(self) -> list[_Event]:
