@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 
-from pointlab import demo, guest, health, lab, topology, verbs
+from pointlab import breaking, demo, guest, health, lab, topology, verbs
 from pointlab.lab import Lab
 
 Options = argparse.Namespace
@@ -76,6 +76,14 @@ def _parser() -> argparse.ArgumentParser:
     add("status", "show what runs", _status, _run)
     logs = add("logs", "print a log: lab logs pointsman-agent1", _logs, _run)
     logs.add_argument("process", nargs="?", help="as `lab status` names it")
+    breaks = add("break", "break something: lab break pause web.1", _break, _run)
+    breaks.formatter_class, breaks.epilog = argparse.RawDescriptionHelpFormatter, breaking.table()
+    breaks.add_argument(
+        "--list", action="version", version=breaking.table(), help="say what can be broken"
+    )
+    breaks.add_argument("words", nargs="+", metavar="WORD")
+    heals = add("heal", "heal what was broken, with the same words; all without any", _heal, _run)
+    heals.add_argument("words", nargs="*", metavar="WORD")
     verbs.add(add, _run)
     add("down", "end a lab; nothing is left behind", _down, _run_and_end)
     # For the guest itself; without a help text the list of commands leaves it out.
@@ -142,6 +150,16 @@ def _logs(options: Options) -> int:
     if options.process not in made.processes.names():
         raise LookupError(f"name one of: {', '.join(made.processes.names())}")
     sys.stdout.write(made.processes.log(options.process).read_text(errors="replace"))
+    return 0
+
+
+def _break(options: Options) -> int:
+    breaking.command(Lab.open(options.lab), options.words)
+    return 0
+
+
+def _heal(options: Options) -> int:
+    breaking.command(Lab.open(options.lab), options.words, heal=True)
     return 0
 
 
