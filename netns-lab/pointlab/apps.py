@@ -32,7 +32,6 @@ def web(
     labels = {"VIP_0": f"/{name}:{port}"} | ({"VIP_0_HEALTHCHECK": check} if check else {})
     ports: int | list[int] = [host_port] if host_port else 1
     number: int | str = "$0"
-    more: dict[str, Any] = {"labels": {"LAB_NETWORK": kind}}
     command = f"exec {python()} -IS {SOURCES / 'web.py'} $HOST $PORT0"
     raw: dict[str, Any] = {"kill_policy": {"grace_period": {"nanoseconds": int(grace * 1e9)}}}
     if kind in ("bridge", "docker"):
@@ -43,17 +42,20 @@ def web(
         labels |= {"network-scope": "container", "network-name": NETWORKS[kind]}
         ports, number = 0, INNER
         raw["container"] = _mesos(kind)
-    if kind == "docker":
-        # The agent has no containerizer of Docker's: an executor of ours, which tasks share, is
-        # not asked about, and gets the command by a label.
-        more = {"labels": {"LAB_NETWORK": kind, "LAB_COMMAND": command}, "executor": "docker"}
-    return {
+    spec = {
         "cmd": command,
         "ports": ports,
         "health": _health(number if kind == "host" else INNER, _version(topology, kind)),
         "discovery": _discovery(name, number, labels),
         "raw": raw,
-        **(more if kind != "host" else {}),
+    }
+    if kind == "host":
+        return spec
+    # The agent's own containerizer has no such networks. It does not ask what container a task is
+    # in whose executor others share; Mesos gives such a task no command, so a label does.
+    return spec | {
+        "labels": {"LAB_NETWORK": kind, "LAB_COMMAND": command},
+        "executor": "containers",
     }
 
 
