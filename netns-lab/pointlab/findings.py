@@ -242,9 +242,7 @@ def _changed_its_mind(recording: Recording, view: View) -> Iterator[Wrong]:
             for task in recording.tasks
             for one in task.endpoints
             if _is_hurt(recording, task, until)
-            or any(
-                c.task is task and since - ALLOWANCE <= c.at <= until for c in changes(recording)
-            )
+            or any(c.task is task and since - ALLOWANCE <= c.at <= until for c in all_changes)
         }
         before: frozenset[Endpoint] | None = None
         for span in view.spans:

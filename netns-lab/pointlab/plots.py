@@ -9,6 +9,7 @@ import msgspec
 from pointlab.plot_requests import requests
 from pointlab.recording import Endpoint, Fault, Recording, Span, Task, View
 from pointlab.svg import (
+    BOLD,
     GUTTER,
     LETTER,
     WHOLE,
@@ -117,9 +118,9 @@ def faults(recording: Recording, scale: Scale) -> Block:
             if _fits(fault, x, end):
                 shapes.append(text(x + 5, y + 12.5, fault.words, "on-bar"))
             elif GUTTER + WIDTH - end > _long(fault):
-                shapes.append(text(end + 4, y + 12.5, fault.words))
+                shapes.append(text(end + 4, y + 12.5, fault.words, "beside"))
             else:
-                shapes.append(text(x - 4, y + 12.5, fault.words, "", "end"))
+                shapes.append(text(x - 4, y + 12.5, fault.words, "beside", "end"))
     return Block(tuple(shapes), (max(row for row, _ in rows) + 1) * ROW if rows else 0.0)
 
 
@@ -128,7 +129,7 @@ def _long(fault: Fault) -> float:
 
 
 def _fits(fault: Fault, x: float, end: float) -> bool:
-    return end - x > _long(fault) + 6
+    return end - x > len(fault.words) * BOLD + 10
 
 
 def _bar(fault: Fault, scale: Scale) -> tuple[float, float]:

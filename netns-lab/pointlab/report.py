@@ -133,8 +133,8 @@ def _figures(figures: Figures) -> str:
             _seconds(figures.dns_max),
             more=f"median {_seconds(figures.dns_median)}",
         ),
-        _figure("longest that DNS named what had ended", _seconds(figures.named_max)),
-        _figure("longest to follow once healed", _seconds(figures.healed_max)),
+        _figure("DNS named what had ended up to", _seconds(figures.named_max)),
+        _figure("followed, once healed, within", _seconds(figures.healed_max)),
     ]
     return f"<dl>{''.join(rows)}</dl>"
 

@@ -79,7 +79,7 @@ svg .small { font-size: 11px; fill: var(--dim); } svg .tick { font-size: 11px; f
 svg .on-bar { fill: #fff; font-weight: 600; }
 @media (prefers-color-scheme: dark) { svg .on-bar { fill: #0b0d10; } }
 @media print { svg .on-bar { fill: #fff; } }
-svg .strong { paint-order: stroke; stroke: var(--back); stroke-width: 4px; }
+svg .strong, svg .beside { paint-order: stroke; stroke: var(--back); stroke-width: 4px; }
 svg .on-task { fill: var(--on-task); } svg .count { fill: var(--count); font-size: 10.5px; }
 svg .grid { stroke: var(--rule); stroke-width: 1; }
 svg .broke { stroke: var(--broken); stroke-width: 1; stroke-dasharray: 2 3; }

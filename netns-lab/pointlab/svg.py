@@ -11,7 +11,7 @@ T = TypeVar("T")
 GUTTER, WIDTH, MARGIN = 150.0, 990.0, 20.0
 """Of the labels on the left, of the lanes, and of what is free on the right."""
 WHOLE = GUTTER + WIDTH + MARGIN
-LETTER = 6.3
+LETTER, BOLD = 6.3, 7.3
 """Width of a letter of a label, about."""
 STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 3600)
 MOST_TICKS = 13
