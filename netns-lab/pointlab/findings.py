@@ -1,6 +1,8 @@
 """What is found in a recording: how soon all followed, and what was stale, wrong, or lacking."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import msgspec
 
@@ -85,19 +87,23 @@ def followed(recording: Recording) -> tuple[Followed, ...]:
         if view.what == "vip":
             continue
         holes = cannot_follow(recording, view.node)
+        ends = [until for _, until in extended(view.spans)]
         for number, change in enumerate(all_changes):
             mine = visible(change.task, view.what, recording.vip)
             if change.at >= recording.began and mine:
                 later = all_changes[number + 1 :]
                 again = (c.at for c in later if not mine.isdisjoint(c.task.endpoints))
                 found.append(
-                    _followed(view, change, mine, next(again, FOREVER), holes, recording.ended)
+                    _followed(
+                        view, ends, change, mine, next(again, FOREVER), holes, recording.ended
+                    )
                 )
     return tuple(sorted(found, key=lambda one: one.change.at))
 
 
 def _followed(
     view: View,
+    ends: Sequence[float],
     change: Change,
     mine: frozenset[Endpoint],
     again: float,
@@ -107,8 +113,8 @@ def _followed(
     when = next(
         (
             max(span.first, change.at)
-            for span, (_, until) in zip(view.spans, extended(view.spans), strict=True)
-            if until > change.at and _has_followed(span, mine, change.serves)
+            for span in islice(view.spans, bisect_right(ends, change.at), None)
+            if _has_followed(span, mine, change.serves)
         ),
         None,
     )
@@ -137,10 +143,11 @@ def stale(recording: Recording) -> tuple[Stale, ...]:
     for view in recording.views:
         if view.what != "srv":
             continue
+        lasts = [span.last for span in view.spans]
         for change, one, until in _ends(recording, times):
             gone = False
-            for span in view.spans:
-                if span.last < change.at or span.status not in SAID:
+            for span in islice(view.spans, bisect_left(lasts, change.at), None):
+                if span.status not in SAID:
                     continue
                 if span.first >= until - EARLY:
                     break
@@ -160,10 +167,11 @@ def named(recording: Recording) -> tuple[float, ...]:
         if view.what != "srv":
             continue
         holes = cannot_follow(recording, view.node)
+        lasts = [span.last for span in view.spans]
         for change, one, until in _ends(recording, times):
             last = change.at
-            for span in view.spans:
-                if span.last < change.at or span.status not in SAID:
+            for span in islice(view.spans, bisect_left(lasts, change.at), None):
+                if span.status not in SAID:
                     continue
                 if span.first >= until or one not in span.endpoints:
                     break
@@ -209,12 +217,13 @@ def wrong(recording: Recording) -> tuple[Wrong, ...]:
 def _known(recording: Recording, view: View) -> list[Interval]:
     """Return when an instance served of which the view had told before."""
     found = []
+    lasts = [span.last for span in view.spans]
     for task in recording.tasks:
         mine = visible(task, view.what, recording.vip)
         for since, until in served(task):
-            for span in view.spans:
+            for span in islice(view.spans, bisect_left(lasts, since), None):
                 told = not span.status if view.what == "vip" else mine & span.endpoints
-                if told and span.last >= since:
+                if told:
                     if (first := max(span.first, since)) < until - EARLY:
                         found.append((first, min(until - EARLY, recording.ended)))
                     break
@@ -222,6 +231,7 @@ def _known(recording: Recording, view: View) -> list[Interval]:
 
 
 def _changed_its_mind(recording: Recording, view: View) -> Iterator[Wrong]:
+    all_changes = changes(recording)
     for fault in recording.faults:
         since, until = lasting(fault)
         if not fault.blind:
@@ -232,9 +242,7 @@ def _changed_its_mind(recording: Recording, view: View) -> Iterator[Wrong]:
             for task in recording.tasks
             for one in task.endpoints
             if _is_hurt(recording, task, until)
-            or any(
-                c.task is task and since - ALLOWANCE <= c.at <= until for c in changes(recording)
-            )
+            or any(c.task is task and since - ALLOWANCE <= c.at <= until for c in all_changes)
         }
         before: frozenset[Endpoint] | None = None
         for span in view.spans:

@@ -3,6 +3,7 @@
 All follow by chance within given seconds; a request fails when its instance can't answer it.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from random import Random
 
@@ -20,7 +21,7 @@ from pointlab.recording import (
     Task,
     View,
 )
-from pointlab.truth import broken, cannot_follow, changes, expected, extended, lasting
+from pointlab.truth import broken, cannot_follow, course, extended, lasting
 
 VIP = "11.225.36.193:80"
 BEGAN = 1000.0
@@ -146,17 +147,15 @@ class Simulation:
     def _view(self, bare: Recording, node: str, what: str) -> View:
         holes = cannot_follow(bare, node)
         silent = broken(bare, node, what) if what != "kernel" else []
-        steps = sorted({BEGAN - 10, *(change.at for change in changes(bare))})
+        should = course(bare, what)
+        steps = [BEGAN - 10, *(step for step in should.times if step > BEGAN - 10)]
         values: list[tuple[float, frozenset[Endpoint]]] = []
         for step in steps:
-            if step < BEGAN - 10:
-                continue
             at = step + self._chance.uniform(0.2, 1.0) * self._delay
             at = next((until + at - step for since, until in holes if since <= at < until), at)
-            value = expected(bare, what, step)
             while values and values[-1][0] >= at:
                 values.pop()
-            values.append((at, value))
+            values.append((at, should.at(step)))
         spans: list[Span] = []
         pause, looked = LOOKS[what], BEGAN + self._chance.uniform(0, 0.03)
         number = 0
@@ -194,10 +193,12 @@ class Simulation:
         if task is None:
             return Request(at, at + 0.001, "", "ConnectionRefusedError: no real server")
         through = {*path, task.agent}
-        now = [f for f in bare.faults if lasting(f)[0] <= at < lasting(f)[1]]
+        until = bisect_right(bare.faults, at, key=lambda f: f.at)
+        begun = bare.faults[max(until - 3, 0) : until]  # no more than three last at a time
+        now = [f for f in begun if at < lasting(f)[1]]
         if any(f.nodes & through or (task.id in f.tasks and "pause" in f.words) for f in now):
             return Request(at, at + PATIENCE, "", "TimeoutError: ")
-        if any(task.id in f.tasks and "kill" in f.words and f.at <= at for f in bare.faults):
+        if any(task.id in f.tasks and "kill" in f.words for f in begun):
             error = "ConnectionRefusedError: [Errno 111] Connection refused"
             return Request(at, at + 0.001, "", error)
         took = self._chance.lognormvariate(-5.7, 0.5)

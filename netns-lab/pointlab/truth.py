@@ -1,6 +1,7 @@
 """What was so in the cluster: which tasks served when, and what could not be known or reached."""
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_right
+from collections.abc import Hashable, Iterable, Sequence
 
 import msgspec
 
@@ -80,6 +81,58 @@ def expected(recording: Recording, what: str, at: float) -> frozenset[Endpoint]:
         if any(since <= at < until for since, until in served(task)):
             found |= visible(task, what, recording.vip)
     return frozenset(found)
+
+
+class Course(msgspec.Struct, frozen=True):
+    """A value that changes with time."""
+
+    times: list[float]
+    values: list[frozenset[Endpoint]]
+    """From each of the times on."""
+
+    def at(self, moment: float) -> frozenset[Endpoint]:
+        """Return the value at a moment; empty before the first."""
+        place = bisect_right(self.times, moment)
+        return self.values[place - 1] if place else frozenset()
+
+
+def course(recording: Recording, what: str) -> Course:
+    """Return what ``expected`` returns, of all moments at once."""
+    return _course(
+        (moment, task.id, visible(task, what, recording.vip), serves_)
+        for task in recording.tasks
+        for interval in served(task)
+        for moment, serves_ in zip(interval, (True, False), strict=True)
+    )
+
+
+def hurt(recording: Recording) -> Course:
+    """Return the endpoints that are broken on purpose, themselves or their hosts."""
+    return _course(
+        (moment, (number, task.id), frozenset(task.endpoints), begins)
+        for number, fault in enumerate(recording.faults)
+        for task in recording.tasks
+        if task.id in fault.tasks or task.agent in fault.nodes
+        for moment, begins in zip(lasting(fault), (True, False), strict=True)
+    )
+
+
+def _course(steps: Iterable[tuple[float, Hashable, frozenset[Endpoint], bool]]) -> Course:
+    """Return the union of what has begun and not ended; each is known by its key."""
+    times: list[float] = []
+    values: list[frozenset[Endpoint]] = []
+    there: dict[Hashable, frozenset[Endpoint]] = {}
+    # What ends and begins again at the same moment is there.
+    for at, key, endpoints, begins in sorted(steps, key=lambda step: (step[0], step[3])):
+        if begins:
+            there[key] = endpoints
+        else:
+            there.pop(key, None)
+        if not times or times[-1] != at:
+            times.append(at)
+            values.append(frozenset())
+        values[-1] = frozenset[Endpoint]().union(*there.values())
+    return Course(times, values)
 
 
 def lasting(fault: Fault) -> Interval:
