@@ -72,8 +72,10 @@ def _routes(topology: Topology, one: Node) -> list[str]:
         if not other:
             continue
         via = topology.nodes[other]
+        network = shared(one, via)
         for version, prefix in prefixes.items():
-            if hop := via.address_of(version, shared(one, via)):
+            hop = via.address_of(version, network)
+            if hop and one.address_of(version, network):
                 routes.append(f"route add {prefix} via {hop}")
     return routes
 
