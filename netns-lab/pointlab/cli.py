@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 
-from pointlab import demo, guest, health, lab, rolling, topology
+from pointlab import demo, directors, guest, health, lab, rolling, topology
 from pointlab.lab import Lab
 
 Options = argparse.Namespace
@@ -61,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add("demo", "show a failover from beginning to end, then clean up", _demo, _boot)
     add("roll", "replace all instances of a service under load, then clean up", _roll, _boot)
+    add("directors", "crash one of two directors under load, then clean up", _directors, _boot)
     checks = add(
         "checks", "break servers under load, beside keepalived, then clean up", _checks, _boot
     )
@@ -94,6 +95,10 @@ def _demo(_: Options) -> int:
 
 def _roll(_: Options) -> int:
     return rolling.run()
+
+
+def _directors(_: Options) -> int:
+    return directors.run()
 
 
 def _checks(options: Options) -> int:

@@ -50,7 +50,8 @@ class Node(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gateway: str = ""
     """The node through which it reaches other networks."""
     vips: str = ""
-    """The node through which it reaches VIPs; "" where it balances by itself, or never asks."""
+    """The node through which it reaches VIPs; "" where it balances by itself, or never asks. It
+    itself where they are its own addresses, as those of a real server with direct forwarding."""
     region: str = ""
     zone: str = ""
     """Of its fault domain."""

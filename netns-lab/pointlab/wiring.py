@@ -51,6 +51,11 @@ def node(topology: Topology, one: Node, namespace: str) -> tuple[Batch, ...]:
     )
 
 
+def unplugged(one: Node) -> tuple[Batch, ...]:
+    """Return how a node's links are taken away, both ends."""
+    return (Batch(SWITCH, tuple(f"link delete {port(one.name, n)}" for n in one.links)),)
+
+
 def port(name: str, network: str) -> str:
     """Return the name of a node's port on a bridge, of at most 15 letters."""
     return f"{name}.{network}"[:15]
@@ -68,7 +73,9 @@ def _routes(topology: Topology, one: Node) -> list[str]:
             continue
         via = topology.nodes[other]
         for version, prefix in prefixes.items():
-            if hop := via.address_of(version, shared(one, via)):
+            if other == one.name:
+                routes.append(f"route add local {prefix} dev lo")
+            elif hop := via.address_of(version, shared(one, via)):
                 routes.append(f"route add {prefix} via {hop}")
     return routes
 

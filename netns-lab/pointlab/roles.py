@@ -1,0 +1,16 @@
+"""What runs on a node beside Mesos and Pointsman, by its roles."""
+
+from pathlib import Path
+
+from pointlab import bgp
+from pointlab.process import Service
+from pointlab.topology import Node, Topology
+
+
+def services(topology: Topology, one: Node, memory: Path, config: Path) -> tuple[Service, ...]:
+    """Return it, in order of its start.
+
+    ``memory`` is the node's folder of files that a crash loses, ``config`` the configuration of its
+    Pointsman.
+    """
+    return bgp.services(topology, one, memory, config)
