@@ -6,13 +6,16 @@ from typing import Any
 from pointlab.mesos import MASTER_PORT, ZOOKEEPER_PORT
 from pointlab.topology import Node, Topology
 
+CHECK_INTERVAL = 2.0
+"""Seconds between two looks of a Pointsman at its kernel, where the topology does not say."""
+
 
 def pointsman(topology: Topology, one: Node, state: str) -> str:
     """Return the configuration of a node's Pointsman, in TOML; ``state`` is its folder."""
     tables: dict[str, dict[str, Any]] = {
         "discovery": _masters(topology) | {"poll_interval": 0.5, "retry_max": 1.0},
         "dns": {"listen": [_endpoint(address) for address in one.addresses], "ttl": 5},
-        "vip": {"node_address": one.address, "check_interval": 2.0},
+        "vip": {"node_address": one.address, "check_interval": CHECK_INTERVAL},
     }
     for further in (topology.pointsman, one.pointsman):
         for table, values in further.items():

@@ -12,11 +12,12 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from pointlab import bgp, mesos, topology
+from pointlab import apps, bgp, mesos, topology
 from pointlab.demo import console, show_ended, title
 from pointlab.lab import Lab
 from pointlab.load import Load
 from pointlab.process import wait_for
+from pointlab.topology import Topology
 
 INSTANCES = 3
 STEADY = 3.0
@@ -51,9 +52,9 @@ class Count(msgspec.Struct, frozen=True):
     """Failed that began after the router had followed; all that failed where it had nothing to."""
 
 
-def direct() -> dict[str, Any]:
+def direct(network: Topology) -> dict[str, Any]:
     """Return an app behind ``/direct:15000``, which is forwarded direct and chosen alike."""
-    spec = mesos.web(f"/direct:{DIRECT}")
+    spec = apps.web(network, "direct", port=DIRECT, host_port=DIRECT)
     (port,) = spec["discovery"]["ports"]["ports"]
     port["labels"]["labels"] += [{"key": k, "value": v} for k, v in ALIKE.items()]
     command = f"exec {mesos.python()} -IS {mesos.SOURCES / 'web.py'} 0.0.0.0 {DIRECT}"
@@ -80,8 +81,8 @@ def _bring_up(lab: Lab, out: Console) -> dict[str, str]:
     lab.start()
     lab.wait()
     cluster = lab.cluster
-    cluster.keep("web", INSTANCES, **mesos.web())
-    cluster.keep("direct", INSTANCES, **direct())
+    cluster.keep("web", INSTANCES, **apps.web(lab.topology, "web"))
+    cluster.keep("direct", INSTANCES, **direct(lab.topology))
     hosts = {}
     for app, port in (("web", 80), ("direct", DIRECT)):
         wait_for(lambda app=app: len(cluster.running(app)) == INSTANCES, f"the instances of {app}")  # type: ignore[misc]

@@ -77,8 +77,10 @@ class Lab:
         network.do(wiring.switch(self.topology), self._prefix)
         for one in self.topology.nodes.values():
             network.do(wiring.node(self.topology, one, self.netns(one.name)), self._prefix)
-        listed = (f"nameserver {n.address}\n" for n in self.topology.running("pointsman"))
-        # A resolver looks at the first three only.
+        # A resolver looks at the first three only; a node without IPv4 asks by IPv6.
+        version = 4 if all(one.address_of(4) for one in self.topology.nodes.values()) else 6
+        pointsmen = self.topology.running("pointsman")
+        listed = (f"nameserver {one.address_of(version)}\n" for one in pointsmen)
         self.resolv_conf.write_text("".join([*listed][-3:]) + "options timeout:1 attempts:3\n")
         self.cluster.up()
         for one in self.topology.running("pointsman"):

@@ -28,6 +28,16 @@ def inside(name: str) -> Iterator[None]:
             _enter(home.fileno())
 
 
+def inode(name: str) -> int:
+    """Tell a namespace from one of its name that is made later; raises OSError when none is."""
+    return Path("/run/netns", name).stat().st_ino if name else 0
+
+
+def exists(name: str) -> bool:
+    """Tell whether there is one of that name; "" is always."""
+    return not name or Path("/run/netns", name).exists()
+
+
 def _enter(descriptor: int) -> None:
     if _libc.setns(descriptor, _NEWNET):
         code = ctypes.get_errno()

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from pointlab import containers
 from pointlab.topology import VIP_RANGES, Node, Topology, shared
 
 SWITCH = "switch"
@@ -47,7 +48,11 @@ def node(topology: Topology, one: Node, namespace: str) -> tuple[Batch, ...]:
         own.append(f"link set eth{number} up")
     return (
         Batch(SWITCH, tuple(plugged)),
-        Batch(one.name, (*own, *_routes(topology, one)), _forwarding(one)),
+        Batch(
+            one.name,
+            (*own, *_routes(topology, one), *containers.links(topology, one)),
+            (*_forwarding(one), *containers.rules(topology, one)),
+        ),
     )
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from pointlab import bgp, topology
 from pointlab.directors import KEPT, Count, Phase, count, unpromised
-from pointlab.load import Load, Request
+from pointlab.load import Load
+from pointlab.recording import Request
 
 LAB = Path(__file__).parents[2] / "netns-lab/lab"
 
