@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pointlab import bgp
+from pointlab import bgp, peers
 from pointlab.process import Service
 from pointlab.topology import Node, Topology
 
@@ -13,4 +13,7 @@ def services(topology: Topology, one: Node, memory: Path, config: Path) -> tuple
     ``memory`` is the node's folder of files that a crash loses, ``config`` the configuration of its
     Pointsman.
     """
-    return bgp.services(topology, one, memory, config)
+    return (
+        *bgp.services(topology, one, memory, config),
+        *peers.services(topology, one, memory),
+    )

@@ -15,7 +15,10 @@ FOLDER = Path(__file__).resolve().parents[1] / "topologies"
 VIP_RANGES = {4: "11.0.0.0/8", 6: "fd01:c::/64"}
 """Of named VIPs, by IP version."""
 
-Role = Literal["zookeeper", "framework", "master", "agent", "pointsman", "router", "announce"]
+Role = Literal[
+    "zookeeper", "framework", "master", "agent", "pointsman", "router", "announce",
+    "keepalived", "bind",
+]  # fmt: skip
 Kind = Literal["host", "bridge", "overlay", "routed"]
 Scalars = dict[str, Any]
 

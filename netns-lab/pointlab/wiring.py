@@ -3,6 +3,7 @@
 import msgspec
 
 from pointlab import containers
+from pointlab.refresher import VIPS as PEER_VIPS
 from pointlab.topology import VIP_RANGES, Node, Topology, shared
 
 SWITCH = "switch"
@@ -82,6 +83,12 @@ def _routes(topology: Topology, one: Node) -> list[str]:
                 routes.append(f"route add local {prefix} dev lo")
             elif hop := via.address_of(version, shared(one, via)):
                 routes.append(f"route add {prefix} via {hop}")
+    if one.vips:
+        routes += [
+            f"route add {PEER_VIPS} via {peer.address_of(4, shared(one, peer))}"
+            for peer in topology.running("keepalived")
+            if shared(one, peer)
+        ]
     return routes
 
 
