@@ -10,7 +10,7 @@ from pointlab import lookup, record, refresher
 from pointlab.mesos import MASTER_PORT, ROOT, python
 from pointlab.process import Service
 from pointlab.topology import Node, Topology
-from pointlab.watching import LoadSpec, Watching
+from pointlab.watching import DNS, KERNEL, LoadSpec, Watching
 
 if TYPE_CHECKING:
     from pointlab.lab import Lab
@@ -41,8 +41,8 @@ def _keepalived(topology: Topology, one: Node, folder: Path) -> tuple[Service, S
     config, pid = folder / "keepalived.conf", folder / "keepalived.pid"
     argv = (
         "env", f"LD_LIBRARY_PATH={libraries}", str(KEEPALIVED / "usr/sbin/keepalived"),
-        "--check", "--dont-fork", "--log-console", f"--use-file={config}",
-        f"--pid={pid}", f"--checkers_pid={folder}/checkers.pid",
+        "--check", "--dont-fork", "--no-syslog", f"--use-file={config}",
+        f"--log-file={folder}/keepalived.log", f"--pid={pid}", f"--checkers_pid={folder}/checkers.pid",
     )  # fmt: skip
     files = {config: refresher.keepalived(())[config.name]}
     return (
@@ -89,11 +89,19 @@ def present(topology: Topology) -> bool:
 
 
 def watched(
-    lab: "Lab", app: str, port: int = 80, *, rate: float = 20.0, keep: bool = False
+    lab: "Lab",
+    app: str,
+    port: int = 80,
+    *,
+    rate: float = 20.0,
+    keep: bool = False,
+    kernel: float = KERNEL,
+    dns: float = DNS,
 ) -> Watching:
     """Return how the peers are watched, as Pointsman is: keepalived's kernel, and BIND's DNS.
 
-    The client asks the app's VIP of keepalived, ``rate`` times a second.
+    The client asks the app's VIP of keepalived, ``rate`` times a second; ``kernel`` and ``dns`` are
+    the seconds between two looks.
     """
     topology = lab.topology
     (director,), (server,) = topology.running("keepalived"), topology.running("bind")
@@ -113,6 +121,8 @@ def watched(
         loads,
         f"_{app}._tcp.marathon.{refresher.MESOS}",
         f"{app}.marathon.{refresher.VIP_NAMES}",
+        kernel=kernel,
+        dns=dns,
     )
 
 
