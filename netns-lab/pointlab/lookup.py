@@ -1,9 +1,11 @@
 """Looks by DNS: where an app's instances are by the names of a node's server."""
 
+import os
 import socket
 import struct
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from typing import Any
 
 import dnslib
@@ -14,6 +16,10 @@ from pointlab.recording import Endpoint, Seen
 
 PATIENCE = 1.0
 """Seconds for an answer."""
+GLANCE = struct.pack("ll", 0, 100_000)
+"""0.1 s, as the kernel has it: between looks whether a namespace, which a socket keeps, has gone."""
+HEADER = 12
+"""Bytes that any message has."""
 MOST = 1232
 """Bytes of an answer by UDP."""
 KEPT = 512
@@ -56,16 +62,14 @@ class Asking:
 
     def ask(self, name: str, kind: str) -> bytes:
         """Return the message; raises TimeoutError or another OSError."""
-        query = _query(name, kind)
+        query = os.urandom(2) + _query(name, kind)
         asking = self._opened()
         try:
             asking.send(query)
             until = time.monotonic() + PATIENCE
-            while True:
-                asking.settimeout(max(until - time.monotonic(), 0.001))
-                message = asking.recv(65_535)
-                if message[:2] == query[:2] and len(message) >= 12:
-                    return message
+            while not (message := self._received(asking, until)).startswith(query[:2]):
+                pass  # it answers a question before
+            return message
         except OSError:
             self.close()
             raise
@@ -76,6 +80,17 @@ class Asking:
             self._socket.close()
         self._socket = None
 
+    def _received(self, asking: socket.socket, until: float) -> bytes:
+        """Wait for a message, but not for one in a namespace that has gone."""
+        while time.monotonic() < until:
+            try:
+                if len(message := asking.recv(65_535)) >= HEADER:
+                    return message
+            except BlockingIOError:
+                if netns.inode(self.netns) != self._inode:
+                    raise OSError("the namespace has gone") from None
+        raise TimeoutError
+
     def _opened(self) -> socket.socket:
         inode = netns.inode(self.netns)
         if inode != self._inode:
@@ -85,17 +100,19 @@ class Asking:
             with netns.inside(self.netns):
                 self._socket = socket.socket(family, socket.SOCK_DGRAM)
             self._inode = inode
+            # By the kernel: Python's own timeouts take a system call more for each answer.
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, GLANCE)
             self._socket.connect((self._server, 53))
         return self._socket
 
     def _ask_tcp(self, name: str, kind: str) -> bytes:
-        query = _query(name, kind)
+        query = os.urandom(2) + _query(name, kind)
         with netns.connect(self.netns, self._server, 53, PATIENCE) as asking:
             asking.sendall(struct.pack("!H", len(query)) + query)
             with asking.makefile("rb") as reading:
                 (length,) = struct.unpack("!H", reading.read(2).rjust(2, b"\0"))
                 message = reading.read(length)
-        if len(message) < 12 or len(message) < length:
+        if len(message) < HEADER or len(message) < length:
             raise OSError(f"DNS over TCP from {self._server}: the answer was cut off")
         return message
 
@@ -107,7 +124,9 @@ def srv(asking: Asking, name: str) -> Callable[[], Seen]:
         answer = asking.answer(name, "SRV")
         addresses = set(answer.additional)
         for target in {target for target, _ in answer.targets} - {name for name, _ in addresses}:
-            addresses.update((target, host) for host in _addresses(asking, target)[0])
+            addresses.update(
+                (target, host) for host in _addresses(asking, target, ("A", "AAAA"))[0]
+            )
         found = frozenset(
             (host, port)
             for target, port in answer.targets
@@ -119,11 +138,11 @@ def srv(asking: Asking, name: str) -> Callable[[], Seen]:
     return _well_or_not(asking, look)
 
 
-def address(asking: Asking, name: str) -> Callable[[], Seen]:
-    """Look at the addresses that a name has, as endpoints of port 0."""
+def address(asking: Asking, name: str, *kinds: str) -> Callable[[], Seen]:
+    """Look at the addresses (``A``, ``AAAA``) that a name has, as endpoints of port 0."""
 
     def look() -> Seen:
-        found, status = _addresses(asking, name)
+        found, status = _addresses(asking, name, kinds)
         return Seen(frozenset((host, 0) for host in found), status)
 
     return _well_or_not(asking, look)
@@ -147,11 +166,11 @@ def read(message: bytes) -> Answer:
     return Answer(status, hosts, targets, additional)
 
 
-def _addresses(asking: Asking, name: str) -> tuple[frozenset[str], str]:
-    """Return a name's addresses of both kinds, and what is wrong when it has none."""
-    both = [asking.answer(name, kind) for kind in ("A", "AAAA")]
-    found = both[0].hosts | both[1].hosts
-    bad = next((one.status for one in both if one.status not in ("", "empty")), "")
+def _addresses(asking: Asking, name: str, kinds: Sequence[str]) -> tuple[frozenset[str], str]:
+    """Return a name's addresses, and what is wrong when it has none."""
+    answers = [asking.answer(name, kind) for kind in kinds]
+    found = frozenset[str]().union(*(one.hosts for one in answers))
+    bad = next((one.status for one in answers if one.status not in ("", "empty")), "")
     return found, bad or ("" if found else "empty")
 
 
@@ -160,10 +179,12 @@ def _of(records: Iterable[dnslib.RR], *kinds: str) -> list[Any]:
     return [rr for rr in records if rr.rtype in wanted]
 
 
+@cache
 def _query(name: str, kind: str) -> bytes:
+    """Return a question without its id."""
     query = dnslib.DNSRecord.question(name, kind)
     query.add_ar(dnslib.EDNS0(udp_len=MOST))
-    return bytes(query.pack())
+    return bytes(query.pack())[2:]
 
 
 def _well_or_not(asking: Asking, look: Callable[[], Seen]) -> Callable[[], Seen]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 KEEPALIVED = ROOT / ".lab/ipvs"
 NAMED = ROOT / ".lab/dns/usr/sbin/named"
-KERNEL = f"""
+SETTINGS = f"""
 rule='-t nat -A POSTROUTING -o eth0 -j MASQUERADE'
 iptables $rule 2>/dev/null || iptables-legacy $rule
 sysctl -qw net.ipv4.ip_forward=1 net.ipv4.vs.conntrack=1 net.ipv4.vs.expire_nodest_conn=1
@@ -42,11 +42,12 @@ def _keepalived(topology: Topology, one: Node, folder: Path) -> tuple[Service, S
     argv = (
         "env", f"LD_LIBRARY_PATH={libraries}", str(KEEPALIVED / "usr/sbin/keepalived"),
         "--check", "--dont-fork", "--no-syslog", f"--use-file={config}",
-        f"--log-file={folder}/keepalived.log", f"--pid={pid}", f"--checkers_pid={folder}/checkers.pid",
+        f"--log-file={folder}/keepalived.log", f"--pid={pid}",
+        f"--checkers_pid={folder}/checkers.pid",
     )  # fmt: skip
     files = {config: refresher.keepalived(())[config.name]}
     return (
-        Service(f"keepalived-{one.name}", argv, files, KERNEL),
+        Service(f"keepalived-{one.name}", argv, files, SETTINGS),
         _refresher(topology, one, "keepalived", folder, pid),
     )
 

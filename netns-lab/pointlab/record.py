@@ -1,6 +1,7 @@
 """Recorders: what DNS answers and what the kernel's table holds, each change with its time."""
 
 import ipaddress
+import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -52,7 +53,7 @@ class Watch:
         """``interval`` is the seconds from one round to the next."""
         self._sights = tuple(sights)
         self._interval = interval
-        self._stopping = threading.Event()
+        self._stopping = False
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def start(self) -> None:
@@ -61,11 +62,13 @@ class Watch:
 
     def stop(self) -> None:
         """Look no more."""
-        self._stopping.set()
+        self._stopping = True
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._stopping.wait(self._interval):
+        while not self._stopping:
+            # An event to wait for would cost more than the looks.
+            time.sleep(self._interval)
             for sight in self._sights:
                 sight.look()
 
@@ -106,18 +109,50 @@ class Recorder:
                 self.changes.append((time.monotonic(), seen))
 
 
-def table(netns_: str, address: str, port: int) -> Callable[[], Seen]:
-    """Look at the real servers, of weight above 0, of a virtual server of a namespace.
+class Table:
+    """The kernel's table of a namespace, kept open.
 
-    What runs in the namespace is of no matter, and it may go and be made anew meanwhile.
+    What runs in the namespace is of no matter. It may go and be made anew: the file is let go of at
+    the next look, as it keeps the namespace.
     """
+
+    def __init__(self, netns_: str) -> None:
+        self.netns = netns_
+        self._inode: int | None = None
+        self._file: int | None = None
+
+    def text(self) -> str:
+        """Return what is in it; raises OSError when there is no namespace or no table."""
+        try:
+            inode = netns.inode(self.netns)
+            if self._file is None or inode != self._inode:
+                self.close()
+                with netns.inside(self.netns):
+                    self._file = os.open("/proc/thread-self/net/ip_vs", os.O_RDONLY | os.O_CLOEXEC)
+                self._inode = inode
+            found = b""
+            while part := os.pread(self._file, 65_536, len(found)):
+                found += part
+            return found.decode()
+        except OSError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let go of it; the next look opens it again."""
+        if self._file is not None:
+            os.close(self._file)
+        self._file = None
+
+
+def held(table: Table, address: str, port: int) -> Callable[[], Seen]:
+    """Look at the real servers, of weight above 0, of a virtual server of a namespace."""
 
     def look() -> Seen:
         try:
-            with netns.inside(netns_):
-                text = Path("/proc/thread-self/net/ip_vs").read_text()
+            text = table.text()
         except OSError:
-            return Seen(status="no table" if netns.exists(netns_) else "no host")
+            return Seen(status="no table" if netns.exists(table.netns) else "no host")
         found = _virtual_server(text, address, port)
         if found is None:
             return Seen(status="no virtual server")

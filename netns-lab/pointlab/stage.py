@@ -5,10 +5,11 @@ from collections.abc import Callable
 from typing import Any
 
 from pointlab import apps, bgp, cast, eyes
+from pointlab.breaking import Breaking
 from pointlab.eyes import Eyes
 from pointlab.lab import Lab
 from pointlab.process import wait_for
-from pointlab.recording import Fault, Note, Recording, endpoint
+from pointlab.recording import Recording, endpoint
 from pointlab.script import (
     Break,
     Expect,
@@ -25,6 +26,10 @@ from pointlab.script import (
 )
 from pointlab.watching import LoadSpec, Watching
 
+KERNEL, DNS = 0.05, 0.2
+"""Seconds between two looks at a kernel's table, and at a name: guests are slow."""
+NOTED = Run | Scale | Kill | Health | Roll | Stop
+"""What is told of among what happened; of faults the journal tells itself."""
 NAMED = 30.0
 """Seconds for the name of an app's VIP."""
 STARTS = 30.0
@@ -40,21 +45,17 @@ class StepError(Exception):
 class Stage:
     """A lab on which steps are done, one after another."""
 
-    def __init__(self, lab: Lab, say: Callable[[str], None] = lambda _: None) -> None:
-        """``say`` is told what happens."""
+    def __init__(self, lab: Lab) -> None:
         self.lab = lab
-        self._say = say
         self._watched: dict[str, Watching] = {}
-        self._notes: list[Note] = []
-        self.eyes = Eyes(lab, self.faults)
-
-    def faults(self) -> tuple[Fault, ...]:
-        """Return all that was broken, healed or not."""
-        return ()
+        self.breaking = Breaking(lab)
+        self.journal = self.breaking.journal
+        self.eyes = Eyes(lab, self.journal.faults)
 
     def do(self, step: Step) -> None:
         """Do a step; raises StepError."""
-        self._notes.append(Note(time.monotonic(), str(step)))
+        if isinstance(step.verb, NOTED):
+            self.journal.note(str(step), time.monotonic())
         try:
             self._do(step)
         except (OSError, LookupError, ValueError) as error:
@@ -62,10 +63,9 @@ class Stage:
 
     def recordings(self, title: str) -> tuple[Recording, ...]:
         """Return what was seen until now of each app that is watched."""
+        faults, notes = self.journal.faults(), self.journal.notes()
         return tuple(
-            watching.recording(
-                title, self.lab.topology.name, self.eyes.tasks(app), self.faults(), self._notes
-            )
+            watching.recording(title, self.lab.topology.name, self.eyes.tasks(app), faults, notes)
             for app, watching in self._watched.items()
         )
 
@@ -89,9 +89,9 @@ class Stage:
             case Stop(app):
                 self._keep(app, instances=0)
             case Break(words):
-                raise LookupError(f"{words}")
+                self.breaking.do(words)
             case Heal(words):
-                raise LookupError(f"{words}")
+                self.breaking.undo(words)
             case Watch():
                 self.watch(step.verb)
             case Sleep(seconds):
@@ -153,7 +153,7 @@ class Stage:
         }
         names = eyes.srv_name(verb.app), eyes.vip_name(verb.app)
         self._watched[verb.app] = watching = Watching(
-            verb.app, vip, nodes, self._loads(verb, vip), *names
+            verb.app, vip, nodes, self._loads(verb, vip), *names, kernel=KERNEL, dns=DNS
         )
         watching.start()
 

@@ -8,7 +8,7 @@ import time
 from pointlab import netns
 from pointlab.recording import Request, endpoint
 
-ASK = b"GET / HTTP/1.0\r\n\r\n"
+ASK = b"GET / HTTP/1.0\r\nConnection: close\r\n\r\n"
 
 
 class Stream:
@@ -73,7 +73,7 @@ class Stream:
         head, _, body = reply.decode().partition("\r\n\r\n")
         if not head:
             raise ValueError("no answer")
-        return int(head.split(maxsplit=2)[1]), body
+        return int(head.split(maxsplit=2)[1]), body.strip()
 
     def _socket(self) -> socket.socket:
         with netns.inside(self._netns):

@@ -55,6 +55,7 @@ def run(scenarios: Sequence[Scenario], out: Console, lab: Lab | None = None) -> 
 def perform(scenario: Scenario, lab: Lab, out: Console) -> Result:
     """Do a scenario on a lab that is up, heal all, and judge it."""
     stage = Stage(lab)
+    stage.journal.begin()
     began = time.monotonic()
     problems: list[str] = []
     clean = True

@@ -63,10 +63,12 @@ class Watching:
         self._began, self._ended = time.monotonic(), 0.0
         self._loads = [(spec, _load(spec)) for spec in loads]
         address, port = endpoint(vip)
+        self._tables = {name: record.Table(netns_) for name, (netns_, _) in nodes.items()}
         kernels = [
-            Sight(name, "kernel", record.table(netns_, address, port))
-            for name, (netns_, _) in nodes.items()
+            Sight(name, "kernel", record.held(table, address, port))
+            for name, table in self._tables.items()
         ]
+        kind = "AAAA" if ":" in address else "A"
         self._asking: list[lookup.Asking] = []
         named: list[Sight] = []
         for name, (netns_, server) in nodes.items():
@@ -74,7 +76,7 @@ class Watching:
             self._asking += [srv, by_vip]
             named += [
                 Sight(name, "srv", lookup.srv(srv, srv_name)),
-                Sight(name, "vip", lookup.address(by_vip, vip_name)),
+                Sight(name, "vip", lookup.address(by_vip, vip_name, kind)),
             ]
         self._sights = [*kernels, *named]
         # One that does not answer must not keep others waiting; the kernels answer at once.
@@ -94,6 +96,8 @@ class Watching:
             load.stop()
         for watch in self._watches:
             watch.stop()
+        for table in self._tables.values():
+            table.close()
         for asking in self._asking:
             asking.close()
         self._ended = time.monotonic()

@@ -109,7 +109,7 @@ def test_addresses_that_are_not_beside_them_are_asked_for(server: Server, asking
 
 def test_addresses_of_both_kinds_are_endpoints_of_port_0(server: Server, asking: Asking) -> None:
     server.answers[VIP, "A"] = (of(VIP, "11.1.2.3"),)
-    look = lookup.address(asking, VIP)
+    look = lookup.address(asking, VIP, "A", "AAAA")
     assert look() == Seen(frozenset({("11.1.2.3", 0)}))
     server.answers[VIP, "AAAA"] = (of(VIP, "fd01::1"),)
     assert look() == Seen(frozenset({("11.1.2.3", 0), ("fd01::1", 0)}))
@@ -121,7 +121,7 @@ def test_addresses_of_both_kinds_are_endpoints_of_port_0(server: Server, asking:
 def test_what_is_wrong_is_said(server: Server, asking: Asking, rcode: int, status: str) -> None:
     server.rcode = rcode
     assert lookup.srv(asking, SERVICE)() == Seen(status=status)
-    assert lookup.address(asking, VIP)() == Seen(status=status)
+    assert lookup.address(asking, VIP, "A", "AAAA")() == Seen(status=status)
 
 
 def test_server_that_says_nothing_is_a_timeout_and_asked_again(

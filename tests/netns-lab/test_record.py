@@ -54,12 +54,14 @@ def namespace() -> Iterator[str]:
 
 
 def test_table_of_no_namespace_is_that_of_no_host(namespace: str) -> None:
-    look = record.table(namespace, "11.0.0.1", 80)
+    table = record.Table(namespace)
+    look = record.held(table, "11.0.0.1", 80)
     assert look().status in ("no virtual server", "no table")  # as the kernel has ip_vs or not
     subprocess.run(["ip", "netns", "delete", namespace], check=True)
     assert look() == Seen(status="no host")
     subprocess.run(["ip", "netns", "add", namespace], check=True)
     assert look().status in ("no virtual server", "no table")
+    table.close()
 
 
 def test_the_same_seen_again_is_one_span() -> None:
