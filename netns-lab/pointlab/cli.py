@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 
-from pointlab import breaking, demo, guest, health, lab, topology, verbs
+from pointlab import beside, breaking, demo, directors, guest, health, lab, topology, verbs
 from pointlab.lab import Lab
 
 Options = argparse.Namespace
@@ -60,6 +60,8 @@ def _parser() -> argparse.ArgumentParser:
         return command
 
     add("demo", "show a failover from beginning to end, then clean up", _demo, _boot)
+    add("directors", "crash one of two directors under load, then clean up", _directors, _boot)
+    add("peers", "kill and scale an app beside keepalived and BIND, then clean up", _peers, _boot)
     checks = add(
         "checks", "break servers under load, beside keepalived, then clean up", _checks, _boot
     )
@@ -98,6 +100,14 @@ def _parser() -> argparse.ArgumentParser:
 
 def _demo(_: Options) -> int:
     return demo.run()
+
+
+def _directors(_: Options) -> int:
+    return directors.run()
+
+
+def _peers(_: Options) -> int:
+    return beside.run()
 
 
 def _checks(options: Options) -> int:

@@ -4,12 +4,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from pointlab import apps, cast, eyes
+from pointlab import apps, bgp, cast, eyes
 from pointlab.breaking import Breaking
 from pointlab.eyes import Eyes
 from pointlab.lab import Lab
 from pointlab.process import wait_for
-from pointlab.recording import Recording
+from pointlab.recording import Recording, endpoint
 from pointlab.script import (
     Break,
     Expect,
@@ -162,12 +162,15 @@ class Stage:
 
     def _loads(self, verb: Watch, vip: str) -> list[LoadSpec]:
         topology = self.lab.topology
-        clients = tuple(one.name for one in topology.nodes.values() if one.vips)
+        nodes = topology.nodes.values()
+        clients = tuple(one.name for one in nodes if one.vips not in ("", one.name))
         found = []
         for source in verb.sources or clients:
             one = self.lab.node(source)
             director = one.vips or source
-            if "pointsman" not in topology.node(director).runs:
+            if "router" in topology.node(director).runs:
+                director = bgp.active(self.lab, endpoint(vip)[0])
+            if "pointsman" not in topology.node(director or source).runs:
                 raise LookupError(f"{source} has no way to VIPs")
             where = self.lab.netns(source), source, director, vip
             found.append(LoadSpec(f"{verb.app} from {source}", *where, verb.rate))

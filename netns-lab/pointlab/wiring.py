@@ -3,6 +3,7 @@
 import msgspec
 
 from pointlab import containers
+from pointlab.refresher import VIPS as PEER_VIPS
 from pointlab.topology import VIP_RANGES, Node, Topology, shared
 
 SWITCH = "switch"
@@ -56,6 +57,11 @@ def node(topology: Topology, one: Node, namespace: str) -> tuple[Batch, ...]:
     )
 
 
+def unplugged(one: Node) -> tuple[Batch, ...]:
+    """Return how a node's links are taken away, both ends."""
+    return (Batch(SWITCH, tuple(f"link delete {port(one.name, n)}" for n in one.links)),)
+
+
 def port(name: str, network: str) -> str:
     """Return the name of a node's port on a bridge, of at most 15 letters."""
     return f"{name}.{network}"[:15]
@@ -75,8 +81,16 @@ def _routes(topology: Topology, one: Node) -> list[str]:
         network = shared(one, via)
         for version, prefix in prefixes.items():
             hop = via.address_of(version, network)
-            if hop and one.address_of(version, network):
+            if other == one.name:
+                routes.append(f"route add local {prefix} dev lo")
+            elif hop and one.address_of(version, network):
                 routes.append(f"route add {prefix} via {hop}")
+    if one.vips:
+        routes += [
+            f"route add {PEER_VIPS} via {peer.address_of(4, shared(one, peer))}"
+            for peer in topology.running("keepalived")
+            if shared(one, peer)
+        ]
     return routes
 
 
