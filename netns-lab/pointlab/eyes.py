@@ -63,7 +63,7 @@ class Eyes:
     def look(self, node: str, what: str, app: str) -> Seen:
         """Look once at a node's ``kernel`` or its ``srv``."""
         if what == "kernel":
-            return record.table(self._lab.netns(node), *endpoint(self.vip(app)))()
+            return record.glance(self._lab.netns(node), *endpoint(self.vip(app)))
         return lookup.srv(self._ask(node), srv_name(app))()
 
     def instances(self, app: str, number: int) -> str:

@@ -161,6 +161,15 @@ def held(table: Table, address: str, port: int) -> Callable[[], Seen]:
     return look
 
 
+def glance(netns_: str, address: str, port: int) -> Seen:
+    """Look once at the same."""
+    table = Table(netns_)
+    try:
+        return held(table, address, port)()
+    finally:
+        table.close()
+
+
 def kernel(pid: int, address: str, port: int) -> Callable[[], State | None]:
     """Look at the real servers, of weight above 0, of a virtual server.
 
