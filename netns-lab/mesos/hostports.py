@@ -6,12 +6,14 @@ what comes from the host's own IPVS, or from the container itself, meets none of
 
 import contextlib
 import functools
-import shlex
 import socket
 import subprocess
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 
+Line = str
+"""Of what iptables-restore reads and iptables-save prints."""
 DNAT, MARK, MASQ = "CNI-HOSTPORT-DNAT", "CNI-HOSTPORT-SETMARK", "CNI-HOSTPORT-MASQ"
 BIT = "0x2000/0x2000"
 LOCAL = "-m addrtype --dst-type LOCAL"
@@ -24,91 +26,111 @@ class HostPort:
         """``network`` is the prefix that the bridge has."""
         self._bridge = bridge
         self._network = network
-        self._protocol = protocol
-        self._outer = outer
+        self._port = f"-p {protocol} -m {protocol} --dport {outer}"
+        self._ports = f"-p {protocol} -m multiport --dports {outer}"
         self._chain = f"CNI-DN-{protocol}-{outer}"
 
     def open(self, address: str, inner: int) -> None:
-        """Lead it to an address and port; nobody else had it, so that old rules are mistaken."""
-        self.close()
-        for chain in (DNAT, MARK, MASQ, self._chain):
-            _iptables(f"-N {chain}")
-        _ensure(f"PREROUTING {LOCAL} -j {DNAT}")
-        _ensure(f"OUTPUT {LOCAL} -j {DNAT}")
-        _ensure(f"{MARK} -j MARK --set-xmark {BIT}")
-        _ensure(f"POSTROUTING -j {MASQ}")
-        _ensure(f"{MASQ} -m mark --mark {BIT} -j MASQUERADE")
-        # What comes from the container's own network goes back through the host, and so does what
-        # the host asks by its loopback address.
+        """Lead it to an address and port, wherever old rules led it; raises OSError."""
+        saved = _saved()
+        shared = [
+            f"-A PREROUTING {LOCAL} -j {DNAT}",
+            f"-A OUTPUT {LOCAL} -j {DNAT}",
+            f"-A POSTROUTING -j {MASQ}",
+            f"-A {MARK} -j MARK --set-xmark {BIT}",
+            f"-A {MASQ} -m mark --mark {BIT} -j MASQUERADE",
+        ]
+        own = [
+            # What comes from the container's own network goes back through the host, and so does
+            # what the host asks by its loopback address.
+            f"-A {self._chain} -s {self._network} {self._port} -j {MARK}",
+            f"-A {self._chain} -s 127.0.0.1/32 {self._port} -j {MARK}",
+            f"-A {self._chain} {self._port} -j DNAT --to-destination {address}:{inner}",
+            f"-A {DNAT} {self._ports} -j {self._chain}",
+        ]
+        chains = [f":{name} - [0:0]" for name in (DNAT, MARK, MASQ) if f":{name} " not in saved]
+        chains += [f":{self._chain} - [0:0]"]
+        _restored([*chains, *_old(saved, f"-j {self._chain}"), *_missing(saved, shared), *own])
         Path(f"/proc/sys/net/ipv4/conf/{self._bridge}/route_localnet").write_text("1")
-        port = f"-p {self._protocol} --dport {self._outer}"
-        for source in (self._network, "127.0.0.1"):
-            _ensure(f"{self._chain} -s {source} {port} -j {MARK}")
-        _ensure(f"{self._chain} {port} -j DNAT --to-destination {address}:{inner}")
-        multiport = f"-p {self._protocol} -m multiport --dports {self._outer}"
-        _ensure(f"{DNAT} {multiport} -j {self._chain}")
 
     def close(self) -> None:
-        """Forget it."""
-        _forget(DNAT, f"-j {self._chain}")
-        _iptables(f"-F {self._chain}")
-        _iptables(f"-X {self._chain}")
+        """Forget it; raises OSError."""
+        old = _old(_saved(), f"-j {self._chain}")
+        if old:
+            _restored([f":{self._chain} - [0:0]", *old, f"-X {self._chain}"])
 
 
 class DockerPort:
     """A host port of a container of Docker's."""
 
     def __init__(self, bridge: str, network: str, protocol: str, outer: int) -> None:
+        """``network`` is the prefix that the bridge has."""
+        del network  # Docker masquerades each container towards itself
         self._bridge = bridge
-        self._network = network
         self._protocol = protocol
         self._outer = outer
         self._hairpin = ""
         self._proxy: socket.socket | None = None
 
     def open(self, address: str, inner: int) -> None:
-        """Lead it to an address and port."""
-        self.close()
-        _iptables("-N DOCKER")
-        _ensure(f"PREROUTING {LOCAL} -j DOCKER")
-        _ensure(f"OUTPUT ! -d 127.0.0.0/8 {LOCAL} -j DOCKER")
-        _ensure(f"DOCKER -i {self._bridge} -j RETURN")
-        port = f"-p {self._protocol} --dport"
-        to = f"{address}:{inner}"
-        _ensure(f"DOCKER ! -i {self._bridge} {port} {self._outer} -j DNAT --to-destination {to}")
-        self._hairpin = f"POSTROUTING -s {address} -d {address} {port} {inner} -j MASQUERADE"
-        _ensure(self._hairpin)
+        """Lead it to an address and port, wherever old rules led it; raises OSError."""
+        saved = _saved()
+        port = f"-p {self._protocol} -m {self._protocol} --dport"
+        self._hairpin = f"POSTROUTING -s {address}/32 -d {address}/32 {port} {inner} -j MASQUERADE"
+        shared = [
+            f"-A PREROUTING {LOCAL} -j DOCKER",
+            f"-A OUTPUT ! -d 127.0.0.0/8 {LOCAL} -j DOCKER",
+            f"-A DOCKER -i {self._bridge} -j RETURN",
+        ]
+        own = [
+            f"-A {self._hairpin}",
+            f"-A DOCKER ! -i {self._bridge} {self._there} --to-destination {address}:{inner}",
+        ]
+        chain = [":DOCKER - [0:0]"] if ":DOCKER " not in saved else []
+        _restored([*chain, *_old(saved, self._there), *_missing(saved, shared), *own])
         if self._protocol == "tcp":
             self._proxy = _proxy(self._outer, (address, inner))
 
     def close(self) -> None:
-        """Forget it."""
-        _forget("DOCKER", f"--dport {self._outer} ")
-        if self._hairpin:
-            _iptables(f"-D {self._hairpin}")
+        """Forget it; raises OSError."""
         if self._proxy:
             with contextlib.suppress(OSError):
                 self._proxy.shutdown(socket.SHUT_RDWR)  # closing alone wakes nobody up
             self._proxy.close()
+        saved = _saved()
+        old = [*_old(saved, self._there), *_old(saved, self._hairpin or self._there)]
+        if old:
+            _restored(list(dict.fromkeys(old)))
+
+    @property
+    def _there(self) -> str:
+        """What the rule that leads to it says of the port."""
+        return f"-p {self._protocol} -m {self._protocol} --dport {self._outer} -j DNAT"
 
 
-def _ensure(rule: str) -> None:
-    """Append a rule unless it is there; raises OSError when it can't be had."""
-    if _iptables(f"-C {rule}").returncode:
-        done = _iptables(f"-A {rule}")
-        if done.returncode:
-            raise OSError(f"iptables -A {rule}: {done.stderr.strip()}")
+def _missing(saved: str, rules: Iterable[Line]) -> list[Line]:
+    lines = saved.splitlines()
+    return [rule for rule in rules if rule not in lines]
 
 
-def _forget(chain: str, words: str) -> None:
-    """Delete the rules of a chain that have these words."""
-    for line in _iptables(f"-S {chain}").stdout.splitlines():
-        if line.startswith("-A ") and words in f"{line} ":
-            _iptables(f"-D {line.removeprefix('-A ')}")
+def _old(saved: str, words: str) -> list[Line]:
+    """Return what deletes the rules that have these words."""
+    lines = (line for line in saved.splitlines() if line.startswith("-A "))
+    return [f"-D {line.removeprefix('-A ')}" for line in lines if f"{words} " in f"{line} "]
 
 
-def _iptables(words: str) -> "subprocess.CompletedProcess[str]":
-    return _run(_command(), words)
+def _saved() -> str:
+    argv = [f"{_command()}-save", "-t", "nat"]
+    return subprocess.run(argv, capture_output=True, text=True, check=False).stdout
+
+
+def _restored(lines: Iterable[Line]) -> None:
+    """Have lines read at once, and nothing else of the table touched; raises OSError."""
+    text = "\n".join(["*nat", *lines, "COMMIT", ""])
+    argv = [f"{_command()}-restore", "-w", "5", "-n"]
+    done = subprocess.run(argv, input=text, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise OSError(f"iptables-restore: {done.stderr.strip()}: {text}")
 
 
 @functools.cache
@@ -117,13 +139,9 @@ def _command() -> str:
 
     Reading works without the kernel's part, making a chain doesn't.
     """
-    done = _run("iptables", f"-N {DNAT}")
+    argv = ["iptables", "-w", "5", "-t", "nat", "-N", DNAT]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
     return "iptables" if done.returncode == 0 or "exists" in done.stderr else "iptables-legacy"
-
-
-def _run(command: str, words: str) -> "subprocess.CompletedProcess[str]":
-    argv = [command, "-w", "5", "-t", "nat", *shlex.split(words)]
-    return subprocess.run(argv, capture_output=True, text=True, check=False)
 
 
 def _proxy(port: int, to: tuple[str, int]) -> socket.socket:

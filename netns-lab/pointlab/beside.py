@@ -19,7 +19,7 @@ from pointlab.watching import LoadSpec, Watching
 
 APP = "web"
 INSTANCES = 3
-RATE = 5.0
+RATE = 10.0
 """Requests a second before each director: the guest's one processor bears the whole cluster."""
 KERNEL, DNS = 0.1, 0.2
 """Seconds from one look to the next, at the kernel and at DNS."""

@@ -267,11 +267,13 @@ class Breaking:
     def _set_packets(self, plain: Sequence[str], healed: Broken | None = None) -> None:
         """Set the nodes that something concerns to what lasts, but what is healed now."""
         lasting = [b.plain.split() for b in self.journal.lasting() if b != healed]
-        prefix = self.lab.netns("")
         nodes = plain[1:] if plain[0] == "crash" else impairment.concerned(plain)
-        for name in filter(self._is_up, nodes):
-            one = self.lab.node(name)
-            network.do(impairment.settings(self.lab.topology, one, lasting), prefix)
+        for one in impairment.settings(self.lab.topology, filter(self._is_up, nodes), lasting):
+            where = self.lab.netns(one.node)
+            if one.ip:
+                network.ip(where, one.ip)
+            tc = ["tc", "-netns", where, "-batch", "-"]
+            subprocess.run(tc, input="\n".join(one.tc), text=True, check=True)
 
     def _on(self, node: str, *lines: str) -> None:
         """Run lines of a shell on a node."""

@@ -1,5 +1,6 @@
 """Looks at a running lab now: what Mesos says, and what each node's kernel and DNS have."""
 
+import contextlib
 import ipaddress
 import threading
 import time
@@ -27,7 +28,6 @@ class Eyes:
         """``faults`` tells what is broken; nodes of which nothing can be expected are left out."""
         self._lab = lab
         self._faults = faults
-        self._asking: dict[str, lookup.Asking] = {}
         self._vips: dict[str, str] = {}
 
     def tasks(self, app: str) -> tuple[Task, ...]:
@@ -48,7 +48,8 @@ class Eyes:
                 raise LookupError(f"no app {app!r}; there are {', '.join(told) or 'none'}")
             port = cast.vip_port(told[app])
             for node in self.whole():
-                found = lookup.address(self._ask(node), vip_name(app))().endpoints
+                with self._asking(node) as asking:
+                    found = lookup.address(asking, vip_name(app))().endpoints
                 if hosts := sorted((host for host, _ in found), key=_version):
                     self._vips[app] = bracketed(hosts[0], port)
                     break
@@ -62,9 +63,12 @@ class Eyes:
 
     def look(self, node: str, what: str, app: str) -> Seen:
         """Look once at a node's ``kernel`` or its ``srv``."""
+        # What is kept open would keep the namespace of a host that crashes.
         if what == "kernel":
-            return record.glance(self._lab.netns(node), *endpoint(self.vip(app)))
-        return lookup.srv(self._ask(node), srv_name(app))()
+            with contextlib.closing(record.Table(self._lab.netns(node))) as table:
+                return record.held(table, *endpoint(self.vip(app)))()
+        with self._asking(node) as asking:
+            return lookup.srv(asking, srv_name(app))()
 
     def instances(self, app: str, number: int) -> str:
         """Tell whether so many serve, and every whole node has exactly those."""
@@ -142,12 +146,11 @@ class Eyes:
         failed: dict[str, str] = {}
 
         def first(node: str) -> None:
-            asking = lookup.Asking(self._lab.netns(node), self._lab.node(node).address)
-            look = lookup.address(asking, vip_name(app))
             until = time.monotonic() + within
-            while (seen := look()).status and time.monotonic() < until:
-                time.sleep(0.01)
-            asking.close()
+            with self._asking(node) as asking:
+                look = lookup.address(asking, vip_name(app))
+                while (seen := look()).status and time.monotonic() < until:
+                    time.sleep(0.01)
             failed[node] = seen.status and f"{node} says {seen.status} of {vip_name(app)}"
             for host, _ in seen.endpoints:
                 try:
@@ -181,11 +184,9 @@ class Eyes:
             for node in nodes
         ]
 
-    def _ask(self, node: str) -> lookup.Asking:
-        if node not in self._asking:
-            server = self._lab.node(node).address
-            self._asking[node] = lookup.Asking(self._lab.netns(node), server)
-        return self._asking[node]
+    def _asking(self, node: str) -> contextlib.closing[lookup.Asking]:
+        server = self._lab.node(node).address
+        return contextlib.closing(lookup.Asking(self._lab.netns(node), server))
 
 
 def srv_name(app: str) -> str:

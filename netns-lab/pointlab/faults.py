@@ -3,6 +3,7 @@
 ``breaking.py`` does it.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
@@ -14,6 +15,7 @@ from pointlab.topology import Topology
 
 SLOW = 500.0
 """Milliseconds of delay from which on requests may time out."""
+YEAR = 366 * 86_400.0
 LEADERLESS = "no master leads"
 """Words of the fault that comes of others and ends when a master leads again."""
 _POINTSMAN = "pointsman-"
@@ -187,11 +189,7 @@ def _control(node: str, topology: Topology) -> set[str]:
 
 def _process(words: Sequence[str], facts: Facts) -> Effect:
     """Find a process that runs, or a task."""
-    target = words[0]
-    if target == "leader":
-        if not facts.leader:
-            raise LookupError("no master leads")
-        target = facts.leader
+    target = _led(words[0], facts)
     if target in facts.processes:
         if not facts.processes[target]:
             raise LookupError(f"{target} does not run")
@@ -213,10 +211,17 @@ def _process(words: Sequence[str], facts: Facts) -> Effect:
 
 def _restarted(words: Sequence[str], facts: Facts) -> Effect:
     """Find a process; a task is replaced by its framework rather than started again."""
-    target = facts.leader if words[0] == "leader" else words[0]
+    target = _led(words[0], facts)
     if target not in facts.processes:
-        raise LookupError(f"no process {words[0]!r}; there are {', '.join(facts.processes)}")
+        raise LookupError(f"no process {target!r}; there are {', '.join(facts.processes)}")
     return _program(target)
+
+
+def _led(target: str, facts: Facts) -> str:
+    """Return a target, or the leading master for ``leader``."""
+    if target == "leader" and not facts.leader:
+        raise LookupError("no master leads")
+    return facts.leader if target == "leader" else target
 
 
 def _program(name: str) -> Effect:
@@ -241,14 +246,14 @@ def _lost(words: Sequence[str], facts: Facts) -> Effect:
 
 def _delayed(words: Sequence[str], facts: Facts) -> Effect:
     name = facts.topology.node(words[0]).name
-    delay, *jitter = (_number(word, "milliseconds", 60_000) for word in words[1:])
+    delay, *jitter = (_number(word, "milliseconds", 0, 60_000) for word in words[1:])
     slow = delay + sum(jitter) >= SLOW
     return Effect((name, *words[1:]), nodes=frozenset({name} if slow else ()))
 
 
 def _lossy(words: Sequence[str], facts: Facts) -> Effect:
     name = facts.topology.node(words[0]).name
-    _number(words[1], "percent", 100)
+    _number(words[1], "percent", 0, 100)
     return Effect((name, words[1]), nodes=frozenset({name}))
 
 
@@ -256,13 +261,13 @@ def _duplicated(words: Sequence[str], facts: Facts) -> Effect:
     return msgspec.structs.replace(_lossy(words, facts), nodes=_NOBODY)
 
 
-def _number(word: str, unit: str, most: float) -> float:
+def _number(word: str, unit: str, least: float, most: float) -> float:
     try:
         value = float(word)
     except ValueError:
-        value = -1
-    if not 0 <= value <= most:
-        raise ValueError(f"{word}: say {unit} from 0 to {most:.0f}")
+        value = math.nan
+    if not least <= value <= most:
+        raise ValueError(f"{word}: say {unit} from {least:.0f} to {most:.0f}")
     return value
 
 
@@ -289,10 +294,7 @@ def _cut(words: Sequence[str], facts: Facts) -> Effect:
 
 
 def _clock(words: Sequence[str], facts: Facts) -> Effect:
-    try:
-        float(words[0])
-    except ValueError:
-        raise ValueError(f"{words[0]}: say by how many seconds") from None
+    _number(words[0], "seconds", -YEAR, YEAR)
     if not facts.own_kernel:
         raise ValueError("this machine's own clock would change: the lab has no kernel of its own")
     return Effect((words[0],))

@@ -17,7 +17,7 @@ from pointlab.recording import Endpoint, Seen
 PATIENCE = 1.0
 """Seconds for an answer."""
 GLANCE = struct.pack("ll", 0, 100_000)
-"""0.1 s, as the kernel has it: between looks whether a namespace, which a socket keeps, has gone."""
+"""0.1 s, as the kernel has it: until the next look whether the namespace has gone: a socket keeps it."""
 HEADER = 12
 """Bytes that any message has."""
 MOST = 1232

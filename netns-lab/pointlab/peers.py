@@ -3,6 +3,7 @@
 Each has a program beside it that keeps its files as Mesos has it: refresher.py.
 """
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -129,8 +130,8 @@ def watched(
 def have(lab: "Lab", app: str, number: int, port: int = 80) -> bool:
     """Tell whether both peers have so many instances of an app."""
     (director,), (server,) = lab.topology.running("keepalived"), lab.topology.running("bind")
-    table = record.glance(lab.netns(director.name), refresher.vip(app), port)
-    asking = lookup.Asking(lab.netns(director.name), server.address)
-    named = lookup.srv(asking, f"_{app}._tcp.marathon.{refresher.MESOS}")()
-    asking.close()
-    return len(table.endpoints) == len(named.endpoints) == number
+    with contextlib.closing(record.Table(lab.netns(director.name))) as table:
+        held = record.held(table, refresher.vip(app), port)()
+    with contextlib.closing(lookup.Asking(lab.netns(director.name), server.address)) as asking:
+        named = lookup.srv(asking, f"_{app}._tcp.marathon.{refresher.MESOS}")()
+    return len(held.endpoints) == len(named.endpoints) == number

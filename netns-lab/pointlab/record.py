@@ -15,6 +15,9 @@ from pointlab.recording import Endpoint, Seen, Span, View
 State = frozenset[Endpoint]
 """Address or name, and port, of each instance."""
 
+PAGE, LONGEST = 4096, 256
+"""Bytes that the kernel gives at least of a long table, and more than a line of it has."""
+
 
 class Sight:
     """How one node sees an app (``what`` is as in ``View``), as it grows.
@@ -133,6 +136,8 @@ class Table:
             found = b""
             while part := os.pread(self._file, 65_536, len(found)):
                 found += part
+                if len(part) < PAGE - LONGEST:
+                    break  # asking for the end would have the kernel walk all of it again
             return found.decode()
         except OSError:
             self.close()
@@ -159,15 +164,6 @@ def held(table: Table, address: str, port: int) -> Callable[[], Seen]:
         return Seen(found, "" if found else "no real server")
 
     return look
-
-
-def glance(netns_: str, address: str, port: int) -> Seen:
-    """Look once at the same."""
-    table = Table(netns_)
-    try:
-        return held(table, address, port)()
-    finally:
-        table.close()
 
 
 def kernel(pid: int, address: str, port: int) -> Callable[[], State | None]:

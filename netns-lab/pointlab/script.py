@@ -192,7 +192,7 @@ def parse(text: str, name: str) -> Scenario:
             if line.startswith("#") and not topology:
                 about.append(line.lstrip("#").strip())
                 continue
-            match _words(line):
+            match words(line):
                 case []:
                     pass
                 case ["topology", word] if not topology:
@@ -203,8 +203,8 @@ def parse(text: str, name: str) -> Scenario:
                     allow |= _allowed(rest)
                 case _ if not topology:
                     raise ScriptError("`topology NAME` comes first")
-                case words:
-                    read = step(words)
+                case said:
+                    read = step(said)
                     steps.append(Step(line.strip(), read.verb, number))
         except ScriptError as error:
             raise ScriptError(f"{name}{SUFFIX}:{number}: {error}") from error
@@ -231,7 +231,8 @@ def step(words: Sequence[str]) -> Step:
     return Step(shlex.join(words), read)  # type: ignore[arg-type]
 
 
-def _words(line: str) -> list[str]:
+def words(line: str) -> list[str]:
+    """Return the words of a line; raises ScriptError for a quote that is not closed."""
     try:
         return shlex.split(line, comments=True)
     except ValueError as error:

@@ -62,7 +62,10 @@ class Stage:
             raise StepError(f"{step}: {error}") from error
 
     def recordings(self, title: str) -> tuple[Recording, ...]:
-        """Return what was seen until now of each app that is watched."""
+        """Return what was seen until now of each app that is watched.
+
+        Raises OSError when the framework does not tell of its tasks.
+        """
         faults, notes = self.journal.faults(), self.journal.notes()
         return tuple(
             watching.recording(title, self.lab.topology.name, self.eyes.tasks(app), faults, notes)

@@ -1,8 +1,7 @@
 """Scenarios one after another, each judged: what `lab test` does."""
 
-import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 from rich.console import Console
@@ -13,9 +12,11 @@ from pointlab import demo, script, timeline, topology
 from pointlab.judge import Verdict, verdict
 from pointlab.lab import Lab
 from pointlab.recording import Recording
-from pointlab.script import Scenario, Step
+from pointlab.script import Break, Heal, Kill, Scenario, Step
 from pointlab.stage import Stage, StepError
 
+LOOSE = Break | Heal | Kill
+"""Steps that mean nothing where their target is not there."""
 AGREE = script.step(["expect", "agreement", "within", "60"])
 HEAL = script.step(["heal"])
 
@@ -32,52 +33,61 @@ class Result(msgspec.Struct, frozen=True):
     """Whether its lab can be used for another: all was healed and agreed."""
 
 
-def run(scenarios: Sequence[Scenario], out: Console, lab: Lab | None = None) -> list[Result]:
-    """Do them all, those of one topology on one lab as long as that is whole.
+def run(
+    scenarios: Iterable[Scenario], out: Console, lab: Lab | None = None, *, loose: bool = False
+) -> Iterator[Result]:
+    """Do one after another and yield what came of it; on one lab as long as that is whole.
 
-    On a lab that is up if it is given, of whatever topology.
+    Successive ones should be of one topology: a lab takes long to come up. If a lab is given all
+    are done on that. ``loose`` leaves out what has nothing to break or to heal.
     """
-    results = []
     with _Labs(out, lab) as labs:
-        for scenario in sorted(scenarios, key=lambda one: one.topology):
+        for scenario in scenarios:
             demo.title(out, scenario.name)
             out.print(Text(f"{scenario.about}\n", style="dim"))
             try:
-                result = perform(scenario, labs.of(scenario.topology), out)
+                result = perform(scenario, labs.of(scenario.topology), out, loose=loose)
             except (OSError, LookupError, TimeoutError) as error:
                 result = Result(scenario, 0.0, (), (), (f"the lab: {error}",), clean=False)
             labs.clean = result.clean
             _show(result, out)
-            results.append(result)
-    return results
+            yield result
 
 
-def perform(scenario: Scenario, lab: Lab, out: Console) -> Result:
+def perform(scenario: Scenario, lab: Lab, out: Console, *, loose: bool = False) -> Result:
     """Do a scenario on a lab that is up, heal all, and judge it."""
     stage = Stage(lab)
     stage.journal.begin()
+    errors = _errors(lab)
     began = time.monotonic()
     problems: list[str] = []
     clean = True
     for step in (*scenario.steps, HEAL, AGREE):
-        if problems and step not in (HEAL, AGREE):
+        if problems and step.line:
             continue  # what could not be done is followed by cleaning up only
-        out.print(f"[dim]{time.monotonic() - began:6.1f} s[/] {step}", soft_wrap=True)
+        out.print(Text(f"{time.monotonic() - began:6.1f} s  {step}"), soft_wrap=True)
         try:
             stage.do(step)
         except StepError as error:
-            out.print(Text(f"         {error}", style="red"))
+            left_out = loose and isinstance(step.verb, LOOSE)
+            out.print(Text(f"          {error}", style="dim" if left_out else "red"))
+            if left_out:
+                continue
+            stage.journal.note(f"not so: {error}", time.monotonic())
             clean = clean and bool(step.line)
             problems.append(_placed(scenario, step, error))
     lasted = time.monotonic() - began
     stage.stop()
-    with contextlib.suppress(OSError):
+    problems += _ended(lab)
+    problems += [f"{name} has met an error: {errors_}" for name, errors_ in _new(lab, errors)]
+    try:
         recordings = stage.recordings(scenario.name)
-        verdicts = tuple(verdict(one) for one in recordings)
-        problems += [problem for one in verdicts for problem in one.problems]
-        return Result(scenario, lasted, recordings, verdicts, tuple(problems), clean)
-    problems.append("the framework does not tell what became of its tasks")
-    return Result(scenario, lasted, (), (), tuple(problems), clean=False)
+    except OSError as error:
+        problems.append(f"the framework does not tell of its tasks: {error}")
+        return Result(scenario, lasted, (), (), tuple(problems), clean=False)
+    verdicts = tuple(verdict(one) for one in recordings)
+    problems += [problem for one in verdicts for problem in one.problems]
+    return Result(scenario, lasted, recordings, verdicts, tuple(problems), clean)
 
 
 def table(results: Sequence[Result]) -> Table:
@@ -171,3 +181,36 @@ def _placed(scenario: Scenario, step: Step, error: StepError) -> str:
 def _longest(seconds: Iterator[float | None]) -> str:
     known = [one for one in seconds if one is not None]
     return f"{max(known):.2f} s" if known else ""
+
+
+def _ended(lab: Lab) -> Iterator[str]:
+    """Yield what should run and does not, with its last words."""
+    for name in lab.processes.names():
+        if not lab.processes.alive(name):
+            tail = lab.processes.log(name).read_text(errors="replace").splitlines()[-3:]
+            yield f"{name} has ended: {' / '.join(tail)}"
+
+
+def _errors(lab: Lab) -> dict[str, list[str]]:
+    """Return the last line of each traceback in the logs of Pointsman."""
+    found = {}
+    for one in lab.topology.running("pointsman"):
+        name = f"pointsman-{one.name}"
+        log = lab.processes.log(name)
+        text = log.read_text(errors="replace") if log.exists() else ""
+        found[name] = _tracebacks(text)
+    return found
+
+
+def _tracebacks(log: str) -> list[str]:
+    found = []
+    for after in log.split("Traceback (most recent call last):\n")[1:]:
+        lines = (line for line in after.splitlines() if not line.startswith((" ", "|")))
+        found.append(next(lines, "unfinished"))
+    return found
+
+
+def _new(lab: Lab, before: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:
+    for name, errors in _errors(lab).items():
+        if more := errors[len(before.get(name, ())) :]:
+            yield name, "; ".join(more)

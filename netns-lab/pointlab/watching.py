@@ -11,7 +11,7 @@ from pointlab.record import Sight, Watch
 from pointlab.recording import Fault, Load, Note, Recording, Task, endpoint
 from pointlab.stream import Stream
 
-KERNEL, DNS = 0.03, 0.1
+KERNEL, DNS = 0.05, 0.1
 """Seconds from one look to the next."""
 LONG = 3
 """How many ask at once for what takes long."""

@@ -78,10 +78,12 @@ def _routes(topology: Topology, one: Node) -> list[str]:
         if not other:
             continue
         via = topology.nodes[other]
+        network = shared(one, via)
         for version, prefix in prefixes.items():
+            hop = via.address_of(version, network)
             if other == one.name:
                 routes.append(f"route add local {prefix} dev lo")
-            elif hop := via.address_of(version, shared(one, via)):
+            elif hop and one.address_of(version, network):
                 routes.append(f"route add {prefix} via {hop}")
     if one.vips:
         routes += [

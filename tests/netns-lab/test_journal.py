@@ -17,7 +17,9 @@ def journal(tmp_path: Path) -> Journal:
 
 
 def test_journal_that_was_never_written_is_empty(journal: Journal) -> None:
-    assert journal.faults() == journal.lasting() == journal.notes() == ()
+    assert not journal.faults()
+    assert not journal.lasting()
+    assert not journal.notes()
 
 
 def test_another_process_sees_what_was_broken_and_healed(journal: Journal, tmp_path: Path) -> None:
