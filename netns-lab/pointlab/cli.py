@@ -203,20 +203,11 @@ def _boot_and_run(options: Options, words: list[str]) -> int:
 
 
 def _run(options: Options, words: list[str]) -> int:
-    return guest.run(_which(options.lab), words)
+    return guest.run(guest.which(options.lab), words)
 
 
 def _run_and_end(options: Options, words: list[str]) -> int:
-    name = _which(options.lab)
+    name = guest.which(options.lab)
     guest.run(name, words)
     guest.end(name)
     return 0
-
-
-def _which(name: str) -> str:
-    """Return the name of a lab that is up; raises LookupError."""
-    up = guest.names()
-    if name not in up if name else len(up) != 1:
-        there = f"there are {', '.join(up)}" if up else "netns-lab/lab up starts one"
-        raise LookupError(f"no lab {name!r} is up; {there}" if name else f"which lab? {there}")
-    return name or up[0]

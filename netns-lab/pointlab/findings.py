@@ -203,7 +203,7 @@ def wrong(recording: Recording) -> tuple[Wrong, ...]:
         excuses = broken(recording, view.node, view.what, RECOVERY)
         known = _known(recording, view)
         for span in view.spans:
-            if span.status:
+            if span.status and not _is_slip(span):
                 whole = without((span.first, span.last), excuses)
                 found += [
                     Wrong(view.node, view.what, span.status, since, until)
@@ -212,6 +212,11 @@ def wrong(recording: Recording) -> tuple[Wrong, ...]:
         if view.what == "srv":
             found += _changed_its_mind(recording, view)
     return tuple(found)
+
+
+def _is_slip(span: Span) -> bool:
+    """Tell whether one question only had no answer in time: who asks again has it."""
+    return span.status == "timeout" and span.count == 1
 
 
 def _known(recording: Recording, view: View) -> list[Interval]:

@@ -50,6 +50,15 @@ def names() -> list[str]:
     return sorted(path.parent.name for path in SPOOL.glob("*/pid") if is_running(path.parent.name))
 
 
+def which(name: str) -> str:
+    """Return the name of a lab that is up; raises LookupError."""
+    up = names()
+    if name not in up if name else len(up) != 1:
+        there = f"there are {', '.join(up)}" if up else "netns-lab/lab up starts one"
+        raise LookupError(f"no lab {name!r} is up; {there}" if name else f"which lab? {there}")
+    return name or up[0]
+
+
 def is_running(name: str) -> bool:
     """Tell whether a lab's guest is in the background."""
     try:

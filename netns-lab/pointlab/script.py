@@ -21,8 +21,6 @@ start, and 40 s where several labs share two processors."""
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Seconds = Annotated[float, msgspec.Meta(ge=0)]
 Above = Annotated[float, msgspec.Meta(gt=0)]
-TOLERATED = ("late", "stale", "wrong")
-"""What a scenario may tolerate; judge.py tells what each is."""
 
 
 class ScriptError(ValueError):
@@ -157,8 +155,6 @@ class Scenario(msgspec.Struct, frozen=True):
     """Its head, a paragraph of it for each line that says nothing."""
     topology: str
     steps: tuple[Step, ...]
-    allow: dict[str, int] = {}
-    """How much of what must not be is tolerated."""
     short: bool = False
     """Whether it is among the few that show the most."""
 
@@ -186,7 +182,6 @@ def parse(text: str, name: str) -> Scenario:
     about: list[str] = []
     topology, short = "", False
     steps: list[Step] = []
-    allow: dict[str, int] = {}
     for number, line in enumerate(text.splitlines(), 1):
         try:
             if line.startswith("#") and not topology:
@@ -199,8 +194,6 @@ def parse(text: str, name: str) -> Scenario:
                     topology = word
                 case ["short"]:
                     short = True
-                case ["allow", *rest]:
-                    allow |= _allowed(rest)
                 case _ if not topology:
                     raise ScriptError("`topology NAME` comes first")
                 case said:
@@ -211,7 +204,7 @@ def parse(text: str, name: str) -> Scenario:
     if not steps:
         raise ScriptError(f"{name}{SUFFIX}: has no step")
     described = "\n\n".join(" ".join(p.split("\n")) for p in "\n".join(about).split("\n\n"))
-    return Scenario(name, described, topology, tuple(steps), allow, short)
+    return Scenario(name, described, topology, tuple(steps), short)
 
 
 def step(words: Sequence[str]) -> Step:
@@ -296,14 +289,6 @@ def _number(word: str) -> float:
         return float(word)
     except ValueError:
         raise ScriptError(f"{word!r} is no number") from None
-
-
-def _allowed(words: list[str]) -> dict[str, int]:
-    match words:
-        case [kind, number] if kind in TOLERATED:
-            return {kind: int(_number(number))}
-        case _:
-            raise ScriptError(f"allow KIND N, where KIND is {', '.join(TOLERATED)}")
 
 
 def _meant(word: str, known: Sequence[str] | dict[str, type[msgspec.Struct]]) -> str:

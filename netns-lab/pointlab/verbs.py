@@ -1,14 +1,29 @@
-"""The commands of scenarios: steps on a lab that is up, and `lab test`."""
+"""The commands of scenarios: steps on a lab that is up, `lab watch`, `lab test` and `lab walk`."""
 
 import argparse
+import os
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
+import msgspec
+from rich.console import Console
+from rich.live import Live
 from rich.text import Text
 
-from pointlab import demo, guest, report, script, topology, trials, walk
+from pointlab import (
+    demo,
+    guest,
+    live,
+    report,
+    script,
+    timeline,
+    topology,
+    trials,
+    walk,
+)
+from pointlab.judge import verdict
 from pointlab.lab import Lab
 from pointlab.script import Scenario
 from pointlab.stage import Stage, StepError
@@ -23,6 +38,10 @@ STEPS = {
     "stop": "end an app: lab stop web",
     "expect": "wait until something is so: lab expect web 3 within 10",
 }
+REFRESH, TELL = 0.5, 2.0
+"""Seconds from one picture to the next, and from one look for lines to the next."""
+RECENT = 20.0
+"""Seconds of which lines tell."""
 HOURS = 12
 """How long a guest may go on that runs scenarios."""
 
@@ -36,6 +55,58 @@ def step(options: Options) -> int:
     except StepError as error:
         raise OSError(str(error)) from error
     return 0
+
+
+def watch(options: Options) -> int:
+    """Ask an app and look at all nodes, until Ctrl-C or for so long; then judge what was seen."""
+    out = demo.console()
+    stage = Stage(Lab.open(options.lab))
+    fields = (field.name for field in msgspec.structs.fields(script.Watch))
+    stage.watch(script.Watch(**{name: getattr(options, name) for name in fields}))
+    until = time.monotonic() + (options.seconds or float("inf"))
+    person = os.environ.get("LAB_TTY", "1") == "1"
+    try:
+        (_show if person else _tell)(stage, out, until)
+    except KeyboardInterrupt:
+        out.print()
+    stage.stop()
+    (recording,) = stage.recordings(f"watch {options.app}")
+    judged = verdict(recording)
+    if person:
+        out.print(timeline.printed(timeline.timeline(recording, judged), recording.began))
+    for problem in judged.problems:
+        out.print(Text(problem, style="bold red"))
+    figures = judged.figures
+    out.print(f"{figures.requests} requests, {figures.failed} failed, {figures.late} late")
+    if options.report:
+        options.report.write_text(report.report([recording]))
+        out.print(f"report: {options.report}")
+    return 1 if judged.problems else 0
+
+
+def _show(stage: Stage, out: Console, until: float) -> None:
+    """Show it as it is, again and again."""
+    with Live(console=out, auto_refresh=False, screen=True) as shown:
+        while time.monotonic() < until:
+            (recording,) = stage.recordings("")
+            shown.update(
+                live.live(recording, time.monotonic(), out.width, out.height), refresh=True
+            )
+            time.sleep(REFRESH)
+
+
+def _tell(stage: Stage, out: Console, until: float) -> None:
+    """Print each line of what happens, once."""
+    told: set[tuple[float, str]] = set()
+    while time.monotonic() < until:
+        time.sleep(TELL)
+        (recording,) = stage.recordings("")
+        recent = live.since(recording, time.monotonic() - RECENT)
+        for line in timeline.timeline(recent, verdict(recent)):
+            # What may still grow is told when it is over.
+            if line.at < time.monotonic() - TELL and (line.at, line.kind) not in told:
+                told.add((line.at, line.kind))
+                out.print(Text(f"{line.at - recording.began:7.2f} s  {line.text}"))
 
 
 def test(options: Options) -> int:
@@ -99,8 +170,8 @@ def outside(options: Options, words: list[str]) -> int:
     if options.report:
         # A guest in the background was started elsewhere.
         words = [*words, "--report", str(options.report.absolute())]
-    if options.lab:
-        return guest.run(options.lab, words)
+    if options.lab or options.here is watch:
+        return guest.run(guest.which(options.lab), words)
     print("this kernel has no ip_vs: booting a user-mode-linux that has", flush=True)
     return guest.foreground(words, HOURS * 3600)
 
@@ -136,6 +207,19 @@ def add(add_command: Callable[..., argparse.ArgumentParser], run: Callable[..., 
     walks.add_argument("--minutes", type=float, default=30.0, help="30 if not said")
     walks.add_argument("--seed", type=int, help="of a walk that is to be repeated")
     walks.add_argument("--topology", default="flat", help="flat if not said")
-    for one in (command, walks):
+    watches = add_command(
+        "watch",
+        "ask an app and look at all nodes until Ctrl-C; judge what was seen",
+        watch,
+        outside,
+    )
+    watches.add_argument("app")
+    watches.add_argument("--from", dest="sources", action="append", default=[], metavar="NODE")
+    watches.add_argument("--rate", type=float, default=15.0, help="requests a second of each")
+    watches.add_argument("--keep", action="store_true", help="on kept connections, too")
+    watches.add_argument("--long", type=float, default=0.0, help="and what takes so many seconds")
+    watches.add_argument("--for", dest="seconds", type=float, metavar="SECONDS")
+    watches.set_defaults(report=Path("lab-report.html"))
+    for one in (command, walks, watches):
         one.add_argument("--lab", default="", metavar="NAME", help="on this one, which is up")
         one.add_argument("--report", type=Path, metavar="FILE.html", help="write what was seen")

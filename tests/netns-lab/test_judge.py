@@ -307,7 +307,7 @@ def test_planted_wrong_answer_is_found(seed: int, at: float, status: str) -> Non
         spans=(
             *before[:-1],
             msgspec.structs.replace(before[-1], last=min(before[-1].last, at - 0.01)),
-            Span(at, at, 1, NONE, status),
+            Span(at, at, 2, NONE, status),
             *(span for span in view.spans if span.first > at),
         ),
     )

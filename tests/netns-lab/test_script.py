@@ -19,7 +19,6 @@ run web --instances 2 --check "http /"
 watch web --from client --from agent1 --keep  # and look
 break kill web.1
 expect web 2 within 5
-allow late 3
 """
 
 
@@ -36,7 +35,6 @@ def test_file_is_read_step_by_step() -> None:
         Expect("instances", "web", 2.0, 5.0),
     ]
     assert [step.line for step in read.steps] == [9, 10, 11, 12]
-    assert read.allow == {"late": 3}
 
 
 def test_step_is_printed_as_it_is_written() -> None:
@@ -58,7 +56,6 @@ def test_step_is_printed_as_it_is_written() -> None:
         ("break", "break what?"),
         ("expect", "expect what? there are: expect APP N"),
         ("expect web 3 within soon", "'soon' is no number"),
-        ("allow everything 3", "allow KIND N, where KIND is late, stale, wrong"),
         ("run 'web", "No closing quotation"),
         ("topology flat", "no step 'topology'"),
     ],

@@ -1,0 +1,120 @@
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pointlab import apps, cast, topology
+from pointlab.recording import Fault, Moment, Task
+
+SMALL = topology.load("small")
+
+
+def told(
+    at: float, task: str, state: str, healthy: bool | None = None, agent: str = "10.31.0.11"
+) -> dict[str, Any]:
+    return {
+        "at": at,
+        "task": task,
+        "state": state,
+        "healthy": healthy,
+        "agent": agent,
+        "ports": [31000],
+        "addresses": [],
+    }
+
+
+HISTORY = [
+    told(1.0, "web.1", "TASK_STARTING"),
+    told(2.0, "web.1", "TASK_RUNNING"),
+    told(2.5, "webs.1", "TASK_RUNNING"),
+    told(3.0, "web.1", "TASK_RUNNING", True),
+    told(4.0, "web.2", "TASK_RUNNING", True, "10.31.0.12"),
+    told(5.0, "web.1", "TASK_FAILED"),
+]
+
+
+def test_task_is_made_of_all_that_was_told_of_it() -> None:
+    first, second = cast.tasks(HISTORY, SMALL, "web")
+
+    assert first == Task(
+        id="web.1",
+        agent="agent1",
+        endpoints=(("10.31.0.11", 31000),),
+        moments=(
+            Moment(1.0, "TASK_STARTING"),
+            Moment(2.0, "TASK_RUNNING"),
+            Moment(3.0, "TASK_RUNNING", True),
+            Moment(5.0, "TASK_FAILED"),
+        ),
+    )
+    assert (second.id, second.agent) == ("web.2", "agent2")
+
+
+def test_container_of_its_own_address_is_there() -> None:
+    update = told(1.0, "web.1", "TASK_RUNNING") | {"ports": [], "addresses": ["9.0.1.2", "fd::2"]}
+    (task,) = cast.tasks([update], SMALL, "web")
+
+    assert task.endpoints == (("9.0.1.2", apps.INNER), ("fd::2", apps.INNER))
+
+
+def test_where_a_task_was_is_known_when_it_has_ended() -> None:
+    update = told(1.0, "web.1", "TASK_RUNNING") | {"ports": [], "addresses": ["9.0.1.2"]}
+    ended = update | {"at": 2.0, "state": "TASK_KILLED", "addresses": []}
+    (task,) = cast.tasks([update, ended], SMALL, "web")
+
+    assert task.endpoints == (("9.0.1.2", apps.INNER),)
+
+
+def test_those_serve_that_mesos_says_do() -> None:
+    assert [task.id for task in cast.serving(cast.tasks(HISTORY, SMALL, "web"))] == ["web.2"]
+
+
+@pytest.mark.parametrize(
+    ("target", "found"), [("web.1", ["web.1"]), ("web@agent2", ["web.2"]), ("web.2", ["web.2"])]
+)
+def test_word_means_tasks(target: str, found: list[str]) -> None:
+    named = cast.named(cast.tasks(HISTORY, SMALL, "web"), target)
+
+    assert [task.id for task in named] == found
+
+
+@pytest.mark.parametrize("target", ["web.9", "web@agent3"])
+def test_word_that_means_none_is_said_with_those_there_are(target: str) -> None:
+    with pytest.raises(LookupError, match=f"no task '{target}'; there are web.2"):
+        cast.named(cast.tasks(HISTORY, SMALL, "web"), target)
+
+
+@given(st.from_regex(r"[a-z]{1,8}(-[a-z]{1,3})?", fullmatch=True), st.integers(1, 99))
+def test_app_is_told_from_both_words(app: str, number: int) -> None:
+    assert cast.app_of(f"{app}.{number}") == app == cast.app_of(f"{app}@agent1")
+
+
+def test_nodes_that_are_broken_are_not_whole() -> None:
+    faults = [
+        Fault(1.0, "crash agent1", nodes=frozenset({"agent1"})),
+        Fault(2.0, "kill pointsman-agent2", programs=frozenset({"agent2"})),
+        Fault(3.0, "crash agent3", nodes=frozenset({"agent3"}), until=4.0),
+    ]
+
+    assert cast.whole(SMALL, faults) == ["master", "agent3"]
+
+
+def test_endpoints_are_written_as_the_tasks_there() -> None:
+    tasks = cast.tasks(HISTORY, SMALL, "web")
+
+    assert cast.written([("10.31.0.11", 31000), ("10.31.0.9", 1)], tasks) == (
+        "web.1, 10.31.0.9 port 1"
+    )
+    assert cast.written([], tasks) == "none"
+
+
+def test_port_of_a_vip_is_that_of_its_label() -> None:
+    assert cast.vip_port(apps.web(SMALL, "web", port=8080)) == 8080
+
+
+@pytest.mark.parametrize(
+    ("address", "written"), [("11.0.0.1", "11.0.0.1:80"), ("fd01::1", "[fd01::1]:80")]
+)
+def test_address_of_ipv6_stands_in_brackets(address: str, written: str) -> None:
+    assert cast.bracketed(address, 80) == written
