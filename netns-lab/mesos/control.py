@@ -29,10 +29,15 @@ def control(framework: "Framework", health: Path) -> type[http.server.BaseHTTPRe
                 answers: Json = {
                     "/tasks": framework.tasks,
                     "/apps": {
-                        app: {"instances": spec["instances"], "tasks": framework.instances(app)}
+                        app: {
+                            "instances": spec["instances"],
+                            "tasks": framework.instances(app),
+                            "discovery": spec.get("discovery", {}),
+                        }
                         for app, spec in framework.apps.items()
                     },
                     "/framework": framework.describe(),
+                    "/history": {"history": framework.history},
                 }
                 self._reply(answers.get(self.path))
 

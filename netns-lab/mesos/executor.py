@@ -2,9 +2,10 @@
 
 One that tasks share by its name stays until the agent ends it.
 It runs a task's command in a session of its own and does its COMMAND, HTTP or TCP health check.
-Two things are for the lab: a file ``$LAB_HEALTH/<task id>`` with ``true`` or ``false`` overrules
-the check, and the label ``LAB_ADDRESSES=10.9.0.5,fd00::5`` gives the task these addresses of a
-container, as a containerizer with networks of its own reports them.
+Some things are for the lab: a file ``$LAB_HEALTH/<task id>`` with ``true`` or ``false`` overrules
+the check; the label ``LAB_NETWORK`` gives the task a network of its own (container.py), and
+``LAB_ADDRESSES=10.9.0.5,fd00::5`` only has it tell of such addresses; ``LAB_COMMAND`` is a command
+for a task of an executor that tasks share, to which Mesos gives none.
 """
 
 import base64
@@ -22,6 +23,8 @@ import time
 import uuid
 from pathlib import Path
 from typing import Any
+
+from container import Container, label
 
 from recordio import records
 
@@ -50,7 +53,10 @@ class Running:
         self.info = info
         self.id: str = info["task_id"]["value"]
         self.check: Json | None = info.get("health_check")
-        self.command: Json = info.get("command", {})
+        told = label(info, "LAB_COMMAND")
+        self.command: Json = {"value": told} if told else info.get("command", {})
+        network = label(info, "LAB_NETWORK")
+        self.container = Container(info) if network not in ("", "host") else None
         self.process: subprocess.Popen[bytes] | None = None
         self.killed = False
         self.told = False
@@ -60,12 +66,17 @@ class Running:
         self._lock = threading.Lock()
 
     def start(self) -> None:
-        """Start its process, unless it was ended before."""
+        """Start its process, unless it was ended before; raises OSError or SubprocessError."""
         variables = self.command.get("environment", {}).get("variables", [])
         env = os.environ | {v["name"]: v.get("value", "") for v in variables} | {"TASK": self.id}
-        argv = ["/bin/sh", "-c", self.command["value"]]
+        command: str = self.command["value"]
         with self._lock:
-            if not self.killed:
+            if self.killed:
+                return
+            if self.container:
+                self.process = self.container.start(command, env)
+            else:
+                argv = ["/bin/sh", "-c", command]
                 self.process = subprocess.Popen(argv, env=env, start_new_session=True)
 
     def end(self) -> None:
@@ -160,15 +171,21 @@ class Executor:
 
     def _process(self, task: Running) -> None:
         """Run the process of a task from its start to its end."""
-        task.start()
+        try:
+            task.start()
+        except (OSError, subprocess.SubprocessError) as error:
+            self._over(task, "TASK_FAILED", message=str(error))
+            return
         if task.process:
             self._runs(task)
         code = task.process.wait() if task.process else 0
+        if task.container:
+            task.container.remove()
         state = "TASK_KILLED" if task.killed else "TASK_FAILED" if code else "TASK_FINISHED"
         self._over(task, state, message=f"Command exited with status {code}")
 
     def _runs(self, task: Running) -> None:
-        self._update(task, "TASK_RUNNING", **_addresses(task.info))
+        self._update(task, "TASK_RUNNING", **_addresses(task))
         task.told = True
         if task.check:
             threading.Thread(target=self._watch, args=(task, task.check), daemon=True).start()
@@ -210,7 +227,7 @@ class Executor:
         while task.id in self._tasks and not task.killed:
             healthy = _forced(task.id)
             if healthy is None:
-                good = _passes(check)
+                good = _passes(check, task.container)
                 if good or task.healthy is not None or time.monotonic() >= grace_ends:
                     failures = 0 if good else failures + 1
                     healthy = good
@@ -237,7 +254,7 @@ class Executor:
             if healthy in (None, task.healthy) or task.id not in self._tasks or task.killed:
                 return
             task.healthy = healthy
-            more = _addresses(task.info)
+            more = _addresses(task)
             self._update(task, "TASK_RUNNING", healthy=healthy, reason=CHECKED, **more)
 
     def _update(self, task: Running, state: str, **more: Any) -> None:
@@ -279,10 +296,11 @@ def _call(connection: http.client.HTTPConnection, kind: str, **more: Any) -> int
     return reply.status
 
 
-def _addresses(info: Json) -> Json:
-    """Return the container status that gives a task the addresses of its label."""
-    labels = {x["key"]: x.get("value", "") for x in info.get("labels", {}).get("labels", [])}
-    listed = [a for a in labels.get("LAB_ADDRESSES", "").split(",") if a]
+def _addresses(task: Running) -> Json:
+    """Return the container status that gives a task its addresses, or those of its label."""
+    if task.container:
+        return task.container.status()
+    listed = [a for a in label(task.info, "LAB_ADDRESSES").split(",") if a]
     if not listed:
         return {}
     addresses = [{"protocol": "IPv6" if ":" in a else "IPv4", "ip_address": a} for a in listed]
@@ -296,17 +314,20 @@ def _forced(task_id: str) -> bool | None:
         return None
 
 
-def _passes(check: Json) -> bool:
+def _passes(check: Json, container: Container | None) -> bool:
     """Do a health check once."""
     limit = check.get("timeout_seconds", 20)
+    where = check.get("type", "").lower()
+    protocol = check.get(where, {}).get("protocol", "IPv4")
+    address = container.address(protocol) if container else ADDRESS
     try:
         match check.get("type", "COMMAND"):
             case "TCP":
-                socket.create_connection((ADDRESS, check["tcp"]["port"]), limit).close()
+                socket.create_connection((address, check["tcp"]["port"]), limit).close()
                 return True
             case "HTTP":
                 http_ = check["http"]
-                connection = http.client.HTTPConnection(ADDRESS, http_["port"], timeout=limit)
+                connection = http.client.HTTPConnection(address, http_["port"], timeout=limit)
                 connection.request("GET", http_.get("path", "/"))
                 return 200 <= connection.getresponse().status < 400
             case _:

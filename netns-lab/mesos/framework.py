@@ -7,11 +7,12 @@ Control, in JSON over HTTP on --control:
   GET    /framework         its id, its master, the agents it had offers of
   GET    /tasks             what it was told of each task: {id: {state, healthy, agent, ports,
                             "since": the CLOCK_MONOTONIC second of its state, ...}}
+  GET    /history           all that it was told: {"history": [{"at", task, state, ...}, ...]}
   POST   /tasks             launch one task or a list of them:
      {"id": "web.1", "name": "web", "cmd": "sleep 1000", "cpus": 0.1, "mem": 32,
       "ports": 2 or [31001],      how many host ports, or which
       "labels": {...}, "agent": "10.0.0.11" (its hostname), "health": {HealthCheck},
-      "discovery": {DiscoveryInfo},  here and in "health" a "$0" is the first host port
+      "discovery": {DiscoveryInfo},  here, in "health" and in "raw" "$0" is the first host port
       "executor": "NAME",         shares one executor of an agent; without "cmd" it runs no process
       "raw": {...}}               put over the TaskInfo; null takes a field away
   DELETE /tasks/ID          end it
@@ -20,10 +21,11 @@ Control, in JSON over HTTP on --control:
                             its check says
   PUT    /acknowledge       true or false: whether status updates are acknowledged; those held
                             back are when it is true again
-  GET    /apps              {id: {"instances": 3, "tasks": [...]}}
+  GET    /apps              {id: {"instances": 3, "tasks": [...], "discovery": {...}}}
   PUT    /apps/ID           a task as above without "id", and "instances": run that many of it, on
                             the agents with the fewest; one that ends is replaced elsewhere;
-                            for an app that is there, only what changes: {"instances": 5}
+                            for an app that is there, only what changes: {"instances": 5};
+                            "end": "web.1" is the first to go of those too many
   POST   /quit, /teardown   end, leaving the tasks or ending them too
 """
 
@@ -40,7 +42,7 @@ from pathlib import Path
 from typing import Any
 
 from control import Json, control
-from offers import free_ports, scalar, suits_best, take_ports, task_info
+from offers import free_ports, moment, scalar, suits_best, take_ports, task_info
 
 from recordio import records
 
@@ -72,6 +74,7 @@ class Framework:
         self.agents: dict[str, str] = {}
         """Agent ids by hostname."""
         self.tasks: dict[str, Json] = {}
+        self.history: list[Json] = []
         self.apps: dict[str, Json] = {}
         self.id = ""
         self.master = ""
@@ -87,6 +90,8 @@ class Framework:
         """Acknowledgements held back, by the update's id; None while none are."""
         self._doomed: set[str] = set()
         """Tasks to kill as soon as they are said to be up, or their agent to be there."""
+        self._ending: set[str] = set()
+        """Tasks that were asked to end, which are the first of those too many."""
         self._launched: Counter[str] = Counter()
         if id_file and id_file.exists():
             self.id = id_file.read_text().strip()
@@ -122,6 +127,7 @@ class Framework:
     def kill(self, task_ids: list[str]) -> None:
         """End tasks; those that wait for an offer wait no more."""
         with self.lock:
+            self._ending |= {*task_ids}
             waiting = {spec["id"] for spec in self._pending}.intersection(task_ids)
             self._pending = [spec for spec in self._pending if spec["id"] not in waiting]
             for task_id in waiting:
@@ -163,6 +169,7 @@ class Framework:
     def keep(self, app: str, spec: Json) -> None:
         """Run an app as this says, at its number of instances, from now on."""
         with self.lock:
+            self._ending |= {spec.pop("end", "")}
             self.apps[app] = self.apps.get(app, {"instances": 1}) | spec
         self._fill(app)
 
@@ -208,7 +215,7 @@ class Framework:
     def _fill(self, app: str, avoid: str = "") -> None:
         """Start or kill as many tasks of an app as its number asks for."""
         with self.lock:
-            spec, there = self.apps[app], self.instances(app)
+            spec, there = self.apps[app], sorted(self.instances(app), key=self._ending.__contains__)
             missing = int(spec["instances"]) - len(there)
             first = self._launched[app] + 1
             self._launched[app] += max(missing, 0)
@@ -266,9 +273,8 @@ class Framework:
                 if self._id_file:
                     self._id_file.write_text(self.id)
                 say("subscribed", self.id, "at", self.master)
-                known = [
-                    t for t, v in self.tasks.items() if v["state"] not in {*TERMINAL, "PENDING"}
-                ]
+                over = {*TERMINAL, "PENDING"}
+                known = [t for t, v in self.tasks.items() if v["state"] not in over]
                 if known:
                     tasks = [{"task_id": {"value": t}} for t in known]
                     self.call("RECONCILE", reconcile={"tasks": tasks})
@@ -288,6 +294,7 @@ class Framework:
             if task.get("state") != status["state"]:
                 task["since"] = time.monotonic()
             task |= {k: status.get(k) for k in ("state", "healthy", "message", "reason")}
+            self.history.append({"at": time.monotonic(), **moment(task_id, task, status)})
         if len(self.tasks) < 200:
             say(
                 "update", task_id, status["state"], status.get("healthy"), status.get("message", "")

@@ -82,7 +82,7 @@ def task_info(spec: Json, offer: Json, ports: list[int]) -> Json:
         listed = [{"name": k, "value": v} for k, v in variables.items()]
         command = spec.get("cmd", "exec sleep 1000000")
         info["command"] = {"value": command, "environment": {"variables": listed}}
-    info |= spec.get("raw", {})
+    info |= filled(spec.get("raw", {}), ports)
     return {k: v for k, v in info.items() if v is not None}
 
 
@@ -95,6 +95,19 @@ def filled(value: Any, ports: list[int]) -> Any:
     if isinstance(value, str) and value.startswith("$") and value[1:].isdigit():
         return ports[int(value[1:])]
     return value
+
+
+def moment(task_id: str, task: Json, status: Json) -> Json:
+    """Return what an update says of a task, and where the task is."""
+    infos = status.get("container_status", {}).get("network_infos", [])
+    return {
+        "task": task_id,
+        "state": status["state"],
+        "healthy": status.get("healthy"),
+        "agent": task.get("agent", ""),
+        "ports": task.get("ports", []),
+        "addresses": [a["ip_address"] for i in infos for a in i.get("ip_addresses", [])],
+    }
 
 
 def _resource(name: str, value: float) -> Json:

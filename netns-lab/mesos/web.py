@@ -2,6 +2,7 @@
 
 usage: web.py ADDRESS PORT
 
+It listens on all addresses, of IPv4 and IPv6, where ADDRESS is ``::``.
 ``/sleep/SECONDS`` takes so long. Connections are kept for further requests, as HTTP/1.1 has it. On
 SIGTERM it ends as a service should: it goes on answering, says with each answer that its connection
 ends, and is gone once there have been none for a second.
@@ -24,13 +25,15 @@ class Server:
     """Answers every request alike."""
 
     def __init__(self, address: str, port: int) -> None:
-        name = os.environ.get("TASK", "?")
-        self._body = f"{name} on {address}:{port}\n".encode()
+        self._name = os.environ.get("TASK", "?")
         self._ending = False
         self._open = 0
         self._last = 0.0
         self._lock = threading.Lock()
-        self._socket = socket.create_server((address, port), backlog=512)
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self._socket = socket.create_server(
+            (address, port), family=family, backlog=512, dualstack_ipv6=address == "::"
+        )
 
     def run(self) -> None:
         """Accept connections for ever."""
@@ -60,12 +63,13 @@ class Server:
         connection.settimeout(60)
         try:
             with connection:
+                asked = _where(connection)
                 while head := _head(connection):
                     path = head.split(b" ", 2)[1]
                     if path.startswith(b"/sleep/"):
                         time.sleep(float(path[len(b"/sleep/") :]))
                     last = self._ending or b"\r\nconnection: close" in head.lower()
-                    connection.sendall(self._answer(last))
+                    connection.sendall(self._answer(asked, last))
                     if last:
                         return
         except (OSError, ValueError, IndexError):
@@ -73,10 +77,18 @@ class Server:
         finally:
             self._count(-1)
 
-    def _answer(self, last: bool) -> bytes:
-        fields = b"Content-Type: text/plain\r\nContent-Length: %d\r\n" % len(self._body)
+    def _answer(self, asked: str, last: bool) -> bytes:
+        body = f"{self._name} on {asked}\n".encode()
+        fields = b"Content-Type: text/plain\r\nContent-Length: %d\r\n" % len(body)
         kept = b"Connection: close\r\n" if last else b""
-        return b"HTTP/1.1 200 OK\r\n" + fields + kept + b"\r\n" + self._body
+        return b"HTTP/1.1 200 OK\r\n" + fields + kept + b"\r\n" + body
+
+
+def _where(connection: socket.socket) -> str:
+    """Return the address and port that were asked, which of several may be any."""
+    address, port = connection.getsockname()[:2]
+    address = address.removeprefix("::ffff:")
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 def _head(connection: socket.socket) -> bytes:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 
-from pointlab import demo, guest, health, lab, rolling, topology
+from pointlab import beside, breaking, demo, directors, guest, health, lab, topology, verbs
 from pointlab.lab import Lab
 
 Options = argparse.Namespace
@@ -16,7 +16,7 @@ Options = argparse.Namespace
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    options = _parser().parse_args(words)
+    options = _parser().parse_args(verbs.lab_first(words))
     if os.getuid():
         print("lab: namespaces and kernel tables need root: sudo netns-lab/lab …", file=sys.stderr)
         return 1
@@ -60,7 +60,8 @@ def _parser() -> argparse.ArgumentParser:
         return command
 
     add("demo", "show a failover from beginning to end, then clean up", _demo, _boot)
-    add("roll", "replace all instances of a service under load, then clean up", _roll, _boot)
+    add("directors", "crash one of two directors under load, then clean up", _directors, _boot)
+    add("peers", "kill and scale an app beside keepalived and BIND, then clean up", _peers, _boot)
     checks = add(
         "checks", "break servers under load, beside keepalived, then clean up", _checks, _boot
     )
@@ -77,6 +78,15 @@ def _parser() -> argparse.ArgumentParser:
     add("status", "show what runs", _status, _run)
     logs = add("logs", "print a log: lab logs pointsman-agent1", _logs, _run)
     logs.add_argument("process", nargs="?", help="as `lab status` names it")
+    breaks = add("break", "break something: lab break pause web.1", _break, _run)
+    breaks.formatter_class, breaks.epilog = argparse.RawDescriptionHelpFormatter, breaking.table()
+    breaks.add_argument(
+        "--list", action="version", version=breaking.table(), help="say what can be broken"
+    )
+    breaks.add_argument("words", nargs="+", metavar="WORD")
+    heals = add("heal", "heal what was broken, with the same words; all without any", _heal, _run)
+    heals.add_argument("words", nargs="*", metavar="WORD")
+    verbs.add(add, _run)
     add("down", "end a lab; nothing is left behind", _down, _run_and_end)
     # For the guest itself; without a help text the list of commands leaves it out.
     serve = commands.add_parser("serve")
@@ -92,8 +102,12 @@ def _demo(_: Options) -> int:
     return demo.run()
 
 
-def _roll(_: Options) -> int:
-    return rolling.run()
+def _directors(_: Options) -> int:
+    return directors.run()
+
+
+def _peers(_: Options) -> int:
+    return beside.run()
 
 
 def _checks(options: Options) -> int:
@@ -146,6 +160,16 @@ def _logs(options: Options) -> int:
     if options.process not in made.processes.names():
         raise LookupError(f"name one of: {', '.join(made.processes.names())}")
     sys.stdout.write(made.processes.log(options.process).read_text(errors="replace"))
+    return 0
+
+
+def _break(options: Options) -> int:
+    breaking.command(Lab.open(options.lab), options.words)
+    return 0
+
+
+def _heal(options: Options) -> int:
+    breaking.command(Lab.open(options.lab), options.words, heal=True)
     return 0
 
 

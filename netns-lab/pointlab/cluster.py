@@ -3,7 +3,7 @@
 import base64
 import contextlib
 import signal
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -114,12 +114,18 @@ class Cluster:
 
     def leader(self) -> Host:
         """Return the host of the leading master; raises LookupError while there is none."""
-        for host, master in zip(self._masters, self.masters, strict=True):
-            with contextlib.suppress(OSError):
-                found = self._ask_master(host, master, "/metrics/snapshot")
-                if found["master/elected"] == 1.0:
-                    return host
+        for host, leads in self.elected():
+            if leads:
+                return host
         raise LookupError("no master leads")
+
+    def elected(self, without: Container[str] = ()) -> Iterator[tuple[Host, bool]]:
+        """Tell of each master that answers whether it says that it leads; skip some by name."""
+        for host, master in zip(self._masters, self.masters, strict=True):
+            if host.name not in without:
+                with contextlib.suppress(OSError):
+                    found = self._ask_master(host, master, "/metrics/snapshot")
+                    yield host, found["master/elected"] == 1.0
 
     def crash(self, name: str) -> None:
         """End one by SIGKILL; the executors of an agent, and their tasks, go on."""

@@ -11,11 +11,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pointlab import mesos, record, topology
+from pointlab import apps, record, topology
 from pointlab.lab import Lab
-from pointlab.load import Load, Request
+from pointlab.load import Load
 from pointlab.process import wait_for, with_variable
 from pointlab.record import Recorder, State
+from pointlab.recording import Request
 from pointlab.tally import Event, tally
 
 VIP = "web.marathon.l4lb.thisdcos.directory"
@@ -64,7 +65,7 @@ def bring_up(lab: Lab, out: Console, start: Callable[[], None] | None = None) ->
         if start:
             start()
         else:
-            lab.cluster.keep("web", INSTANCES, **mesos.web())
+            lab.cluster.keep("web", INSTANCES, **apps.web(lab.topology, "web"))
         wait_for(lambda: len(lab.cluster.running()) == INSTANCES, "the app's instances")
         done(f"app web: {INSTANCES} instances, with the label VIP_0=/web:80")
         lab.wait()

@@ -33,11 +33,12 @@ def kernel_has_ipvs() -> bool:
     return Path("/proc/net/ip_vs").exists()
 
 
-def foreground(words: list[str]) -> int:
-    """Boot a guest for one command of the lab; return its status."""
+def foreground(words: list[str], seconds: int = 600) -> int:
+    """Boot a guest for one command of the lab, of so many seconds at most; return its status."""
     # However this process ends, the guest ends with it.
     argv = ["setpriv", "--pdeathsig", "TERM", RUN, LAB, *words]
-    with subprocess.Popen(argv, env=_environment()) as guest:
+    environment = _environment() | {"UML_TIMEOUT": str(seconds)}
+    with subprocess.Popen(argv, env=environment) as guest:
         try:
             return guest.wait()
         finally:

@@ -25,8 +25,8 @@ from pointlab.health_site import (
     Director,
     Site,
 )
-from pointlab.load import Request
 from pointlab.process import wait_for
+from pointlab.recording import Request
 from pointlab.stream import Stream
 
 RATE = 75.0

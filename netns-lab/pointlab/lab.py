@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from pointlab import configured, mesos, netns, network, wiring
+from pointlab import configured, mesos, netns, network, roles, wiring
 from pointlab.cluster import Cluster, Host
 from pointlab.process import Processes, kill_with_variable, wait_for
 from pointlab.topology import Node, Topology
@@ -77,16 +77,20 @@ class Lab:
         network.do(wiring.switch(self.topology), self._prefix)
         for one in self.topology.nodes.values():
             network.do(wiring.node(self.topology, one, self.netns(one.name)), self._prefix)
-        listed = (f"nameserver {n.address}\n" for n in self.topology.running("pointsman"))
-        # A resolver looks at the first three only.
+        # A resolver looks at the first three only; a node without IPv4 asks by IPv6.
+        version = 4 if all(one.address_of(4) for one in self.topology.nodes.values()) else 6
+        pointsmen = self.topology.running("pointsman")
+        listed = (f"nameserver {one.address_of(version)}\n" for one in pointsmen)
         self.resolv_conf.write_text("".join([*listed][-3:]) + "options timeout:1 attempts:3\n")
         self.cluster.up()
         for one in self.topology.running("pointsman"):
             self.start_pointsman(one)
+        for one in self.topology.nodes.values():
+            self.start_services(one)
 
     def start_pointsman(self, one: Node) -> None:
         """Start a node's Pointsman."""
-        folder = self.folder / f"pointsman-{one.name}"
+        folder = self._pointsman(one)
         state = folder / "state"
         state.mkdir(parents=True, exist_ok=True)
         if not state.is_mount():
@@ -98,10 +102,32 @@ class Lab:
         argv = [str(POINTSMAN), "run", "--config", str(config)]
         self._start(f"pointsman-{one.name}", argv, one)
 
+    def start_services(self, one: Node) -> None:
+        """Start what else runs on a node, where it does not yet: for BGP, and Pointsman's peers."""
+        config = self._pointsman(one) / "pointsman.toml"
+        for service in roles.services(self.topology, one, self.memory(one), config):
+            for path, text in service.files.items():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text)
+            network.do(
+                [wiring.Batch(one.name, sh=(service.sh,) if service.sh else ())], self._prefix
+            )
+            self._start(service.name, [*service.argv], one)
+
+    def memory(self, one: Node) -> Path:
+        """Return a node's folder of files that are gone when it crashes, as its /run."""
+        return self.folder / f"run-{one.name}"
+
+    def _pointsman(self, one: Node) -> Path:
+        return self.folder / f"pointsman-{one.name}"
+
     def crash(self, one: Node) -> None:
         """Have a whole machine lose its power: what runs there, its network and its tables."""
+        # Nothing gets out any more, or its kernel would close the connections of the killed.
+        network.do(wiring.unplugged(one), self._prefix)
         kill_with_variable(ON_NODE, f"{self.name}/{one.name}")
         network.delete(self.netns(one.name))
+        shutil.rmtree(self.memory(one), ignore_errors=True)
 
     def boot(self, one: Node) -> None:
         """Start a machine that crashed, with what its disk has kept."""
@@ -114,6 +140,7 @@ class Lab:
             self.cluster.start(one.name)
         if "pointsman" in one.runs:
             self.start_pointsman(one)
+        self.start_services(one)
 
     def stop(self) -> None:
         """End everything and leave nothing behind."""

@@ -7,18 +7,9 @@ import time
 import msgspec
 
 from pointlab import netns
+from pointlab.recording import Request, endpoint
 
 CLOSE = {"Connection": "close"}
-
-
-class Request(msgspec.Struct, frozen=True):
-    """One request; times are those of ``time.monotonic``."""
-
-    start: float
-    end: float
-    server: str
-    """What answered, as it names itself; "" when none did."""
-    error: str = ""
 
 
 class Load:
@@ -99,8 +90,8 @@ class Client(msgspec.Struct, frozen=True):
         return found, connection if again else None
 
     def _connected(self) -> http.client.HTTPConnection:
-        address, _, port = self.host.rpartition(":")
-        connection = http.client.HTTPConnection(address, int(port), timeout=self.timeout)
+        address, port = endpoint(self.host)
+        connection = http.client.HTTPConnection(address, port, timeout=self.timeout)
         connection.auto_open = 0  # a kept connection that ended is a failure, not a new one
-        connection.sock = netns.connect(self.netns, address, int(port), self.timeout)
+        connection.sock = netns.connect(self.netns, address, port, self.timeout)
         return connection

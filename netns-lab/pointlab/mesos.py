@@ -5,7 +5,6 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -135,24 +134,3 @@ def framework(address: str, work: Path, health: Path, masters: str) -> Command:
         "--control", f"{address}:{CONTROL_PORT}", "--id-file", str(work / "id"),
         "--health", str(health),
     ))  # fmt: skip
-
-
-def web(vip: str = "/web:80", grace: float = 3.0) -> dict[str, Any]:
-    """Return an app of small HTTP servers behind a VIP; ``grace`` is how long ending may take."""
-    labels = {"labels": [{"key": "VIP_0", "value": vip}]}
-    port = {"number": "$0", "name": "http", "protocol": "tcp", "labels": labels}
-    return {
-        "cmd": f"exec {python()} -IS {SOURCES / 'web.py'} $HOST $PORT0",
-        "ports": 1,
-        # Without it a task counts as soon as its process starts, and would be asked too early.
-        "health": {
-            "type": "HTTP",
-            "http": {"port": "$0", "path": "/"},
-            "delay_seconds": 0,
-            "interval_seconds": 1,
-            "timeout_seconds": 2,
-            "consecutive_failures": 3,
-        },
-        "discovery": {"visibility": "EXTERNAL", "name": "web", "ports": {"ports": [port]}},
-        "raw": {"kill_policy": {"grace_period": {"nanoseconds": int(grace * 1e9)}}},
-    }

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
+
 T = TypeVar("T")
 
 
@@ -27,6 +29,16 @@ def free_port() -> int:
             tcp.bind(("127.0.0.1", port))
             udp.bind(("127.0.0.1", port))
             return port
+
+
+class Service(msgspec.Struct, frozen=True):
+    """A process of a node, with the files that it reads when it starts."""
+
+    name: str
+    argv: tuple[str, ...]
+    files: dict[Path, str] = {}
+    sh: str = ""
+    """Lines of a shell in the node's namespace, before."""
 
 
 class Processes:

@@ -12,6 +12,12 @@ Endpoint = tuple[str, int]
 """Address and port of an instance."""
 
 
+def endpoint(host: str) -> Endpoint:
+    """Return the address and port of ``ADDRESS:PORT``; one of IPv6 may stand in brackets."""
+    address, _, port = host.rpartition(":")
+    return address.removeprefix("[").removesuffix("]"), int(port)
+
+
 class Request(msgspec.Struct, frozen=True):
     """One request of a load."""
 
@@ -43,7 +49,16 @@ class Span(msgspec.Struct, frozen=True):
     endpoints: frozenset[Endpoint]
     """The instances; in a kernel's table those of weight above 0."""
     status: str = ""
-    """What is wrong: an rcode (``NXDOMAIN``), ``timeout``, ``no virtual server``; "" when well."""
+    """What is wrong: an rcode (``NXDOMAIN``), ``timeout``, ``no virtual server``, ``no host``; ""
+    when well."""
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """What one look found."""
+
+    endpoints: frozenset[Endpoint] = frozenset()
+    status: str = ""
+    """As in ``Span``."""
 
 
 class View(msgspec.Struct, frozen=True):

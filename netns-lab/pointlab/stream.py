@@ -6,21 +6,23 @@ import threading
 import time
 
 from pointlab import netns
-from pointlab.load import Request
+from pointlab.recording import Request, endpoint
 
-ASK = b"GET / HTTP/1.0\r\n\r\n"
+ASK = b"GET / HTTP/1.0\r\nConnection: close\r\n\r\n"
 
 
 class Stream:
-    """A thread in a namespace that asks ``HOST:PORT``, each time on a new connection."""
+    """A thread that asks ``HOST:PORT`` from a namespace, each time on a new connection.
+
+    It steps inside for each, so that a namespace may go (a host that crashes) and come again.
+    """
 
     def __init__(self, netns_: str, host: str, rate: float, patience: float) -> None:
         """``rate`` is of requests a second, ``patience`` the seconds that each may take."""
         self.requests: list[Request] = []
         """All that have ended."""
         self._netns = netns_
-        address, _, port = host.rpartition(":")
-        self._where = address, int(port)
+        self._where = endpoint(host)
         self._pause = 1 / rate
         self._patience = patience
         self._stopping = False
@@ -36,8 +38,7 @@ class Stream:
         self._thread.join()
 
     def _run(self) -> None:
-        with netns.inside(self._netns):
-            asyncio.run(self._ask())
+        asyncio.run(self._ask())
 
     async def _ask(self) -> None:
         due = time.monotonic()
@@ -63,7 +64,7 @@ class Stream:
         """Return the status and the body; ValueError when it is no answer."""
         loop = asyncio.get_running_loop()
         reply = b""
-        with socket.socket() as asking:
+        with self._socket() as asking:
             asking.setblocking(False)
             await loop.sock_connect(asking, self._where)
             await loop.sock_sendall(asking, ASK)
@@ -72,4 +73,8 @@ class Stream:
         head, _, body = reply.decode().partition("\r\n\r\n")
         if not head:
             raise ValueError("no answer")
-        return int(head.split(maxsplit=2)[1]), body
+        return int(head.split(maxsplit=2)[1]), body.strip()
+
+    def _socket(self) -> socket.socket:
+        with netns.inside(self._netns):
+            return socket.socket(socket.AF_INET6 if ":" in self._where[0] else socket.AF_INET)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from pointlab.load import Request
+from pointlab.recording import Request
 
 
 class Event(msgspec.Struct, frozen=True):

@@ -15,7 +15,10 @@ FOLDER = Path(__file__).resolve().parents[1] / "topologies"
 VIP_RANGES = {4: "11.0.0.0/8", 6: "fd01:c::/64"}
 """Of named VIPs, by IP version."""
 
-Role = Literal["zookeeper", "framework", "master", "agent", "pointsman", "router", "announce"]
+Role = Literal[
+    "zookeeper", "framework", "master", "agent", "pointsman", "router", "announce",
+    "keepalived", "bind",
+]  # fmt: skip
 Kind = Literal["host", "bridge", "overlay", "routed"]
 Scalars = dict[str, Any]
 
@@ -50,7 +53,8 @@ class Node(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gateway: str = ""
     """The node through which it reaches other networks."""
     vips: str = ""
-    """The node through which it reaches VIPs; "" where it balances by itself, or never asks."""
+    """The node through which it reaches VIPs; "" where it balances by itself, or never asks. It
+    itself where they are its own addresses, as those of a real server with direct forwarding."""
     region: str = ""
     zone: str = ""
     """Of its fault domain."""

@@ -2,6 +2,8 @@
 
 import msgspec
 
+from pointlab import containers
+from pointlab.refresher import VIPS as PEER_VIPS
 from pointlab.topology import VIP_RANGES, Node, Topology, shared
 
 SWITCH = "switch"
@@ -47,8 +49,17 @@ def node(topology: Topology, one: Node, namespace: str) -> tuple[Batch, ...]:
         own.append(f"link set eth{number} up")
     return (
         Batch(SWITCH, tuple(plugged)),
-        Batch(one.name, (*own, *_routes(topology, one)), _forwarding(one)),
+        Batch(
+            one.name,
+            (*own, *_routes(topology, one), *containers.links(topology, one)),
+            (*_forwarding(one), *containers.rules(topology, one)),
+        ),
     )
+
+
+def unplugged(one: Node) -> tuple[Batch, ...]:
+    """Return how a node's links are taken away, both ends."""
+    return (Batch(SWITCH, tuple(f"link delete {port(one.name, n)}" for n in one.links)),)
 
 
 def port(name: str, network: str) -> str:
@@ -67,9 +78,19 @@ def _routes(topology: Topology, one: Node) -> list[str]:
         if not other:
             continue
         via = topology.nodes[other]
+        network = shared(one, via)
         for version, prefix in prefixes.items():
-            if hop := via.address_of(version, shared(one, via)):
+            hop = via.address_of(version, network)
+            if other == one.name:
+                routes.append(f"route add local {prefix} dev lo")
+            elif hop and one.address_of(version, network):
                 routes.append(f"route add {prefix} via {hop}")
+    if one.vips:
+        routes += [
+            f"route add {PEER_VIPS} via {peer.address_of(4, shared(one, peer))}"
+            for peer in topology.running("keepalived")
+            if shared(one, peer)
+        ]
     return routes
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from kazoo.client import KazooClient
 
-from pointlab import mesos
+from pointlab import apps, topology
 from pointlab.cluster import Cluster
 from pointlab.process import wait_for, with_variable
 
@@ -48,7 +48,7 @@ def test_health_is_what_the_test_says(cluster: Cluster) -> None:
 
 
 def test_app_runs_at_its_number_on_different_agents(cluster: Cluster) -> None:
-    cluster.keep("web", 2, **mesos.web())
+    cluster.keep("web", 2, **apps.web(topology.load("flat"), "web"))
 
     found = wait_for(lambda: at_number(cluster, "web", 2), "two instances")
 

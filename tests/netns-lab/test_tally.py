@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointlab.load import Request
+from pointlab.recording import Request
 from pointlab.tally import Event, Row, tally
 
 KILLED = Event("killed", at=10.0, dns=10.3, kernel=10.2, breaks=True)
