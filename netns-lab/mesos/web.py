@@ -68,7 +68,7 @@ class Server:
                     path = head.split(b" ", 2)[1]
                     if path.startswith(b"/sleep/"):
                         time.sleep(float(path[len(b"/sleep/") :]))
-                    last = self._ending or b"\r\nconnection: close" in head.lower()
+                    last = self._ending or _is_last(head.lower())
                     connection.sendall(self._answer(asked, last))
                     if last:
                         return
@@ -89,6 +89,12 @@ def _where(connection: socket.socket) -> str:
     address, port = connection.getsockname()[:2]
     address = address.removeprefix("::ffff:")
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def _is_last(head: bytes) -> bool:
+    """Tell whether a client waits for the connection's end: one of HTTP/1.0 does unless it says."""
+    kept = b"\r\nconnection: keep-alive" in head
+    return b"\r\nconnection: close" in head or (b" http/1.0\r\n" in head and not kept)
 
 
 def _head(connection: socket.socket) -> bytes:

@@ -19,9 +19,9 @@ from pointlab.watching import LoadSpec, Watching
 
 APP = "web"
 INSTANCES = 3
-RATE = 5.0
+RATE = 10.0
 """Requests a second before each director: the guest's one processor bears the whole cluster."""
-LOOKS = {"kernel": 0.1, "dns": 0.2}
+KERNEL, DNS = 0.1, 0.2
 """Seconds from one look to the next, at the kernel and at DNS."""
 STEADY = 8.0
 """Seconds after each event: the peers' data are up to 2 s old."""
@@ -53,7 +53,7 @@ def ours(lab: Lab, vip: str, *, rate: float = RATE) -> Watching:
         f"{APP} from {client.name}", lab.netns(client.name), client.name, edge.name, vip, rate
     )
     nodes = {edge.name: (lab.netns(edge.name), edge.address)}
-    return Watching(APP, vip, nodes, [load], srv_name(APP), vip_name(APP), **LOOKS)
+    return Watching(APP, vip, nodes, [load], srv_name(APP), vip_name(APP), kernel=KERNEL, dns=DNS)
 
 
 def _show(lab: Lab, out: Console) -> int:
@@ -62,7 +62,7 @@ def _show(lab: Lab, out: Console) -> int:
     wait_for(lambda: not eyes.instances(APP, INSTANCES), "Pointsman having all", PATIENCE)
     watched = {
         OURS: ours(lab, eyes.vip(APP)),
-        PEERS: peers.watched(lab, APP, rate=RATE, **LOOKS),
+        PEERS: peers.watched(lab, APP, rate=RATE, kernel=KERNEL, dns=DNS),
     }
     wait_for(lambda: peers.have(lab, APP, INSTANCES), "the peers having all", PATIENCE)
     for one in watched.values():

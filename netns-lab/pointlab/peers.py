@@ -3,6 +3,7 @@
 Each has a program beside it that keeps its files as Mesos has it: refresher.py.
 """
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,9 +42,8 @@ def _keepalived(topology: Topology, one: Node, folder: Path) -> tuple[Service, S
     config, pid = folder / "keepalived.conf", folder / "keepalived.pid"
     argv = (
         "env", f"LD_LIBRARY_PATH={libraries}", str(KEEPALIVED / "usr/sbin/keepalived"),
-        "--check", "--dont-fork", "--no-syslog", f"--use-file={config}",
-        f"--log-file={folder}/keepalived.log", f"--pid={pid}",
-        f"--checkers_pid={folder}/checkers.pid",
+        "--check", "--dont-fork", "--no-syslog", "--log-console", f"--use-file={config}",
+        f"--pid={pid}", f"--checkers_pid={folder}/checkers.pid",
     )  # fmt: skip
     files = {config: refresher.keepalived(())[config.name]}
     return (
@@ -130,8 +130,8 @@ def watched(
 def have(lab: "Lab", app: str, number: int, port: int = 80) -> bool:
     """Tell whether both peers have so many instances of an app."""
     (director,), (server,) = lab.topology.running("keepalived"), lab.topology.running("bind")
-    table = record.table(lab.netns(director.name), refresher.vip(app), port)()
-    asking = lookup.Asking(lab.netns(director.name), server.address)
-    named = lookup.srv(asking, f"_{app}._tcp.marathon.{refresher.MESOS}")()
-    asking.close()
-    return len(table.endpoints) == len(named.endpoints) == number
+    with contextlib.closing(record.Table(lab.netns(director.name))) as table:
+        held = record.held(table, refresher.vip(app), port)()
+    with contextlib.closing(lookup.Asking(lab.netns(director.name), server.address)) as asking:
+        named = lookup.srv(asking, f"_{app}._tcp.marathon.{refresher.MESOS}")()
+    return len(held.endpoints) == len(named.endpoints) == number
