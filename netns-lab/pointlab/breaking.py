@@ -38,9 +38,11 @@ LINK = "pointsman0"
 CONNTRACK_MAX = Path("/proc/sys/net/netfilter/nf_conntrack_max")
 CONNECTIONS = 8192
 """That a table is made to hold before it is filled, where the kernel is the lab's own."""
+MOST = 1_000_000
+"""Connections that a machine's memory is taken for, which has no kernel of the lab's own."""
 NOBODY = "192.0.2.53"
 """An address that is nobody's: where the connections lead to of which a table is full."""
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds within which what was healed should be back."""
 
 
@@ -322,6 +324,8 @@ class Breaking:
             self._conntrack_max.write_text(CONNTRACK_MAX.read_text())
             CONNTRACK_MAX.write_text(str(CONNECTIONS))
         limit = int(CONNTRACK_MAX.read_text())
+        if limit > MOST:
+            raise OSError(f"{CONNTRACK_MAX} is {limit}: so many would take too much memory")
         file = self.lab.folder / f"conntrack-{node}"
         file.write_text("".join(_connection(number) for number in range(limit)))
         try:
@@ -377,3 +381,6 @@ def command(lab: Lab, words: Sequence[str], *, heal: bool = False) -> None:
     for broken in breaking.undo(words) if heal else (breaking.do(words),):
         found = f" ({broken.plain})" if broken.plain != broken.fault.words else ""
         print(f"{'healed' if heal else 'broken'}: {broken.fault.words}{found}", flush=True)
+    for broken in breaking.journal.lasting():
+        if not broken.plain:
+            print(f"until that ends: {broken.fault.words}", flush=True)

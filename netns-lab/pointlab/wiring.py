@@ -1,5 +1,7 @@
 """How a topology is wired: what to do in which namespace, in order."""
 
+import hashlib
+
 import msgspec
 
 from pointlab import containers
@@ -35,8 +37,9 @@ def node(topology: Topology, one: Node, namespace: str) -> tuple[Batch, ...]:
     plugged, own = [], ["link set lo up"]
     for number, (network, addresses) in enumerate(one.links.items()):
         plug = port(one.name, network)
+        interface = f"eth{number} address {_mac(plug)}"
         plugged += [
-            f"link add {plug} type veth peer name eth{number} netns {namespace}",
+            f"link add {plug} type veth peer name {interface} netns {namespace}",
             f"link set {plug} master {network} up",
         ]
         for address in addresses:
@@ -65,6 +68,14 @@ def unplugged(one: Node) -> tuple[Batch, ...]:
 def port(name: str, network: str) -> str:
     """Return the name of a node's port on a bridge, of at most 15 letters."""
     return f"{name}.{network}"[:15]
+
+
+def _mac(plug: str) -> str:
+    """Return the MAC address of a node's interface: a machine that comes back has the one it had.
+
+    Neighbours would send to its old one until they ask again.
+    """
+    return ":".join(f"{octet:02x}" for octet in (2, *hashlib.sha256(plug.encode()).digest()[:5]))
 
 
 def _nodad(address: str) -> str:

@@ -5,6 +5,7 @@ went wrong, by kind.
 """
 
 import contextlib
+import functools
 import json
 import os
 import re
@@ -17,14 +18,16 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from pointlab import mesos, netns, topology
+from pointlab import mesos, netns, process, topology
 from pointlab.breaking import Breaking
 from pointlab.faults import LEADERLESS
 from pointlab.lab import ON_NODE, Lab
-from pointlab.process import wait_for, with_variable
+from pointlab.process import with_variable
 from pointlab.recording import Fault
 
 PORT = 9999
+wait_for = functools.partial(process.wait_for, patience=150.0)
+"""Long enough for a guest on a machine that has other work."""
 SRV = "_web._tcp.marathon.mesos"
 Endpoints = set[tuple[str, int]]
 
@@ -343,7 +346,7 @@ def clear(site: Site) -> None:
     assert fault.until
     assert not site.kernel("edge")
     site.heal("pause pointsman-edge")
-    wait_for(lambda: site.kernel("edge") == site.running(), "the table", 20)
+    wait_for(lambda: site.kernel("edge") == site.running(), "the table")
 
 
 def wipe(site: Site) -> None:
@@ -354,7 +357,7 @@ def wipe(site: Site) -> None:
     site.do("wipe edge")
     assert not site.lab.output(shown, "edge")
     site.heal("pause pointsman-edge")
-    wait_for(lambda: site.lab.output(shown, "edge"), "the routes", 20)
+    wait_for(lambda: site.lab.output(shown, "edge"), "the routes")
 
 
 def everything(site: Site) -> None:
