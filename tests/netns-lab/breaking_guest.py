@@ -18,7 +18,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from pointlab import mesos, netns, process, topology
+from pointlab import apps, netns, process, topology
 from pointlab.breaking import Breaking
 from pointlab.faults import LEADERLESS
 from pointlab.lab import ON_NODE, Lab
@@ -387,7 +387,7 @@ def main(file: Path) -> None:
         lab.start()
         lab.wait()
         site = Site(lab)
-        lab.cluster.keep("web", 3, **mesos.web())
+        lab.cluster.keep("web", 3, **apps.web(lab.topology, "web"))
         wait_for(site.agree, "the app")
         for name, check in CHECKS.items():
             began = time.monotonic()
