@@ -29,6 +29,8 @@ class StateFile:
         look: float = LOOK,
     ) -> None:
         self.cluster = begin
+        self._unconfirmed = True
+        """What is believed was only remembered until now."""
         self._path = path
         self._publish = publish
         self._seen = seen
@@ -64,7 +66,8 @@ class StateFile:
     def _take(self, reading: Cluster) -> None:
         self._seen.readings["file"] += 1
         change = difference(self.cluster or Cluster(), reading)
-        if self.cluster is None or change:
+        if self._unconfirmed or change:
+            self._unconfirmed = False
             log.info("%s tells of %d tasks", self._path, len(reading.tasks))
             self.cluster = reading
             self._publish(reading, change)

@@ -72,6 +72,8 @@ class Watch:
         self, masters: Masters, pace: Pace, begin: Trust, publish: Publish, seen: Seen
     ) -> None:
         self.trust = begin
+        self._unconfirmed = begin.cluster is not None
+        """What is believed was only remembered until now."""
         self._masters = masters
         self._pace = pace
         self._publish = publish
@@ -286,11 +288,13 @@ class Watch:
         self._tell(*trust.settle(self.trust, time.monotonic()))
 
     def _tell(self, after: Trust, change: Change) -> None:
-        """Publish what to believe from now on, if it changed."""
+        """Publish what to believe from now on, if it changed, or was only remembered."""
         if self.trust.waiting and not after.waiting:
             log.info("%s knows of all agents that are left", after.told.leader)
         self.trust = after
-        if change and after.cluster is not None:
+        confirms = self._unconfirmed and not after.waiting and not after.doubted
+        if (change or confirms) and after.cluster is not None:
+            self._unconfirmed = self._unconfirmed and not confirms
             self._publish(after.cluster, change)
 
 

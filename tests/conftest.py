@@ -1,12 +1,28 @@
+"""Runs the tests that are marked as ``kernel`` on a kernel that has ip_vs.
+
+Where this machine's kernel has it, they run here. Where not, all of a folder that were selected run
+in one user-mode-linux, by a pytest inside it; it writes down its reports, and the pytest outside
+gives them out as its own (as pytest-xdist does for its workers).
+"""
+
 import ctypes
+import json
 import os
+import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
+ROOT = Path(__file__).parents[1]
+REPORTS = "POINTSMAN_KERNEL_REPORTS"
+PATIENCE = 1800
+MEMORY = "3G"
+"""Of the guest, which takes what it uses."""
 _NEWNET = 0x40000000  # CLONE_NEWNET
 
 # Of a shell's background job interrupts are ignored, which processes started here would inherit.
@@ -17,6 +33,102 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden", action="store_true", help="write tests/golden anew, to be reviewed"
     )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("kernel"):
+            # The first of them waits for the guest, which runs them all.
+            item.add_marker(pytest.mark.timeout(PATIENCE))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
+    if not item.get_closest_marker("kernel") or REPORTS in os.environ or _has_ipvs():
+        return None
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    guest = _guest(item.session, item.path.parent)
+    for report in guest.reports.get(item.nodeid) or [_missing(item, guest.said)]:
+        item.ihook.pytest_runtest_logreport(report=report)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if REPORTS in os.environ:
+        data = _config.hook.pytest_report_to_serializable(config=_config, report=report)
+        with Path(os.environ[REPORTS]).open("a") as file:
+            file.write(json.dumps(data) + "\n")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    global _config
+    _config = config
+
+
+class Guest(NamedTuple):
+    """What a guest told of the tests of a folder."""
+
+    reports: dict[str, list[pytest.TestReport]]
+    """By test."""
+    said: str
+
+
+_config: pytest.Config
+_guests: dict[Path, Guest] = {}
+
+
+def _guest(session: pytest.Session, folder: Path) -> Guest:
+    """Run all selected tests of a folder that need the guest, once."""
+    if folder in _guests:
+        return _guests[folder]
+    chosen = [
+        item.nodeid
+        for item in session.items
+        if item.path.parent == folder and item.get_closest_marker("kernel")
+    ]
+    scratch = ROOT / f".lab/kernel-tests/{os.getpid()}"  # other runs may be under way
+    scratch.mkdir(parents=True, exist_ok=True)
+    reports, arguments = scratch / "reports", scratch / "arguments"
+    reports.unlink(missing_ok=True)
+    arguments.write_text("\n".join(chosen))
+    command = [
+        str(ROOT / "netns-lab/uml/run"), sys.executable, "-m", "pytest", "-q",
+        "-p", "no:cacheprovider", f"--rootdir={session.config.rootpath}", f"@{arguments}",
+    ]  # fmt: skip
+    variables = {REPORTS: str(reports), "UML_TIMEOUT": str(PATIENCE), "UML_MEM": MEMORY}
+    done = subprocess.run(
+        command,
+        cwd=session.config.rootpath,
+        env={**os.environ, **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    guest = _guests[folder] = Guest({}, done.stdout)
+    for line in reports.read_text().splitlines() if reports.exists() else ():
+        report = session.config.hook.pytest_report_from_serializable(
+            config=session.config, data=json.loads(line)
+        )
+        guest.reports.setdefault(report.nodeid, []).append(report)
+    shutil.rmtree(scratch)
+    return guest
+
+
+def _missing(item: pytest.Item, said: str) -> pytest.TestReport:
+    """Return the failure of a test of which the guest told nothing."""
+    why = f"the user-mode-linux told nothing of this test; what it printed:\n{said[-4000:]}"
+    return pytest.TestReport(
+        item.nodeid, item.location, dict.fromkeys(item.keywords, 1), "failed", why, "call"
+    )
+
+
+def _has_ipvs() -> bool:
+    """Tell whether this kernel has ip_vs, and we the right to it."""
+    return Path("/proc/net/ip_vs").exists() and os.getuid() == 0
 
 
 @pytest.fixture

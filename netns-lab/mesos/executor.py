@@ -180,7 +180,10 @@ class Executor:
             self._runs(task)
         code = task.process.wait() if task.process else 0
         if task.container:
-            task.container.remove()
+            try:
+                task.container.remove()
+            except OSError as error:
+                print(task.id, error, file=sys.stderr, flush=True)
         state = "TASK_KILLED" if task.killed else "TASK_FAILED" if code else "TASK_FINISHED"
         self._over(task, state, message=f"Command exited with status {code}")
 

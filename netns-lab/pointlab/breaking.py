@@ -16,9 +16,11 @@ from pointlab import impairment, network
 from pointlab.faults import (
     KINDS,
     LEADERLESS,
+    STARTING,
     TARGETS,
     Facts,
     can_lead,
+    concern_leader,
     node_of,
     out,
     parse,
@@ -50,15 +52,18 @@ class Breaking:
         self.journal = Journal(lab.folder)
         self._own_kernel = bool(os.environ.get("LAB_GUEST"))
 
-    def facts(self) -> Facts:
-        """Look at what there is to break."""
+    def facts(self, words: Sequence[str] = ("leader",)) -> Facts:
+        """Look at what there is to break; who leads only if it matters for these words."""
         lab, lasting = self.lab, self.journal.lasting()
-        gone = self._out(lasting)
+        leader = ""
+        if concern_leader(words, lab.topology):
+            elected = lab.cluster.elected(self._out(lasting))
+            leader = next((host.name for host, leads in elected if leads), "")
         return Facts(
             topology=lab.topology,
             processes={name: lab.processes.alive(name) for name in lab.processes.names()},
             tasks=self._tasks(),
-            leader=next((host.name for host, leads in lab.cluster.elected(gone) if leads), ""),
+            leader=leader,
             lasting=lasting,
             own_kernel=self._own_kernel,
         )
@@ -70,8 +75,10 @@ class Breaking:
         What comes of it and ends by itself is looked after by a thread, which this process ends
         after.
         """
-        facts = self.facts()
+        self._look_again()
+        facts = self.facts(words)
         broken, *after = parse(words, facts, time.monotonic())
+        self._supersede(broken.fault)
         for one in (broken, *after):
             self.journal.broke(one.fault, one.plain)
         plain = broken.plain.split()
@@ -95,6 +102,7 @@ class Breaking:
         Waits until processes run, and a master leads where none could. A Pointsman that starts
         is not waited for. Raises LookupError when nothing of it is broken.
         """
+        self._look_again()
         healed = to_heal(words, self.journal.lasting())
         for broken in healed:
             self._heal(broken.plain.split(), broken)
@@ -114,10 +122,26 @@ class Breaking:
         now = time.monotonic()
         self.journal.healed(broken.fault, now)
         for node in self._starting(plain):
-            fault = Fault(at=now, words=f"Pointsman starts on {node.name}",
-                          programs=frozenset({node.name}))  # fmt: skip
+            words, programs = f"{STARTING}{node.name}", frozenset({node.name})
+            fault = Fault(at=now, words=words, programs=programs)
             self.journal.broke(fault)
             self._watch(fault, lambda node=node: self.lab.ready(node))  # type: ignore[misc]
+
+    def _supersede(self, fault: Fault) -> None:
+        """End what a fault replaces: a Pointsman that is killed again starts no more."""
+        for old in self.journal.lasting():
+            node = old.fault.words.removeprefix(STARTING)
+            if old.fault.words != node and node in fault.nodes | fault.programs:
+                self.journal.healed(old.fault, fault.at)
+
+    def _look_again(self) -> None:
+        """End what has ended by itself since it was looked after for the last time."""
+        for old in self.journal.lasting():
+            words, node = old.fault.words, old.fault.words.removeprefix(STARTING)
+            if (words == LEADERLESS and self._other_leads("")) or (
+                words != node and self.lab.ready(self.lab.node(node))
+            ):
+                self.journal.healed(old.fault, time.monotonic())
 
     def _watch(self, fault: Fault, over: Callable[[], bool]) -> None:
         """Write down when something is over that ends by itself."""

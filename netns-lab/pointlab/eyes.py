@@ -14,6 +14,7 @@ from pointlab.truth import visible
 
 DOMAIN = "marathon.l4lb.thisdcos.directory"
 """Of the names of VIPs."""
+BOTH = ("A", "AAAA")
 LOOKED_AT = ("kernel", "srv")
 PAUSE = 0.1
 """Seconds from one look to the next."""
@@ -49,7 +50,7 @@ class Eyes:
             port = cast.vip_port(told[app])
             for node in self.whole():
                 with self._asking(node) as asking:
-                    found = lookup.address(asking, vip_name(app))().endpoints
+                    found = lookup.address(asking, vip_name(app), *BOTH)().endpoints
                 if hosts := sorted((host for host, _ in found), key=_version):
                     self._vips[app] = bracketed(hosts[0], port)
                     break
@@ -148,7 +149,7 @@ class Eyes:
         def first(node: str) -> None:
             until = time.monotonic() + within
             with self._asking(node) as asking:
-                look = lookup.address(asking, vip_name(app))
+                look = lookup.address(asking, vip_name(app), *BOTH)
                 while (seen := look()).status and time.monotonic() < until:
                     time.sleep(0.01)
             failed[node] = seen.status and f"{node} says {seen.status} of {vip_name(app)}"

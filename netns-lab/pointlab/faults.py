@@ -18,6 +18,8 @@ SLOW = 500.0
 YEAR = 366 * 86_400.0
 LEADERLESS = "no master leads"
 """Words of the fault that comes of others and ends when a master leads again."""
+STARTING = "Pointsman starts on "
+"""Of the one that comes after others: until the Pointsman of that node is ready."""
 _POINTSMAN = "pointsman-"
 _NOBODY: frozenset[str] = frozenset()
 
@@ -105,6 +107,13 @@ def to_heal(words: Sequence[str], lasting: Sequence[Broken]) -> tuple[Broken, ..
             return (broken,)
     there = "; ".join(broken.fault.words for broken in healable) or "nothing"
     raise LookupError(f"{said!r} is not broken; broken is: {there}")
+
+
+def concern_leader(words: Sequence[str], topology: Topology) -> bool:
+    """Tell whether it matters for these words which master leads."""
+    control = {*_masters(topology), "zookeeper", "leader", "others"}
+    control |= {one.name for one in topology.running("zookeeper")}
+    return not control.isdisjoint(name for word in words for name in word.split(","))
 
 
 def node_of(process: str, topology: Topology) -> str:

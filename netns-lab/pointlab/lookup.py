@@ -17,7 +17,7 @@ from pointlab.recording import Endpoint, Seen
 PATIENCE = 1.0
 """Seconds for an answer."""
 GLANCE = struct.pack("ll", 0, 100_000)
-"""0.1 s, as the kernel has it: until the next look whether the namespace has gone: a socket keeps it."""
+"""0.1 s, as the kernel has it: how long a namespace that has gone is kept by a socket in it."""
 HEADER = 12
 """Bytes that any message has."""
 MOST = 1232

@@ -43,14 +43,14 @@ LEAST = 1.6
 AXIS = 22.0
 
 
-def chart(recording: Recording, excuses: dict[str, set[int]], name: str) -> str:
-    """Return the drawing; ``name`` is its id, ``excuses`` are the ids of late requests by load."""
+def chart(recording: Recording, late: dict[str, set[int]], name: str) -> str:
+    """Return the drawing; ``name`` is its id, ``late`` are the ids of late requests by load."""
     scale = Scale(recording.began, recording.ended)
     blocks = [
         faults(recording, scale),
         tasks(recording, scale),
         *nodes(recording, scale),
-        *(requests(load, scale, excuses.get(load.name, set())) for load in recording.loads),
+        *(requests(load, scale, late.get(load.name, set())) for load in recording.loads),
     ]
     body = stacked([block for block in blocks if block.height], 16)
     height = body.height + 2 * AXIS + 8

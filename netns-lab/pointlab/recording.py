@@ -36,6 +36,7 @@ class Load(msgspec.Struct, frozen=True):
     director: str
     """The node whose kernel balances them."""
     requests: tuple[Request, ...]
+    """In order of their ends."""
     source: str = ""
     """The node that asks."""
 

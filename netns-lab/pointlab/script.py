@@ -14,9 +14,9 @@ import msgspec
 
 FOLDER = Path(__file__).resolve().parents[1] / "scenarios"
 SUFFIX = ".lab"
-WITHIN = 30.0
+WITHIN = 60.0
 """Seconds that is waited for what is expected, where a step does not say: an instance takes 2 s to
-start, and 20 s where several labs share two processors."""
+start, and 40 s where several labs share two processors."""
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Seconds = Annotated[float, msgspec.Meta(ge=0)]

@@ -185,7 +185,8 @@ class Simulation:
             one = self._chance.choice(sorted(kernel.spans[number].endpoints) or [("", 0)])
             requests.append(self._request(bare, at, owners.get(one), (kernel.node, source)))
             at += self._chance.expovariate(self._rate)
-        return Load(name, kernel.node, tuple(requests), source)
+        ended = tuple(sorted(requests, key=lambda request: request.end))
+        return Load(name, kernel.node, ended, source)
 
     def _request(
         self, bare: Recording, at: float, task: Task | None, path: Sequence[str]

@@ -95,7 +95,7 @@ def outside(options: Options, words: list[str]) -> int:
     if options.here is test:
         chosen(options.scenario)
         if options.list:
-            return test(options)
+            return int(options.here(options))
     if options.report:
         # A guest in the background was started elsewhere.
         words = [*words, "--report", str(options.report.absolute())]
@@ -108,9 +108,7 @@ def outside(options: Options, words: list[str]) -> int:
 def chosen(names: Sequence[str], *, short: bool = False) -> list[Scenario]:
     """Return the scenarios that are asked for; all without a name."""
     found = [script.load(name) for name in names or script.names()]
-    return sorted(
-        (one for one in found if one.short or not short), key=lambda one: (one.topology, one.name)
-    )
+    return sorted((one for one in found if one.short or not short), key=lambda one: one.topology)
 
 
 def lab_first(words: list[str]) -> list[str]:

@@ -50,6 +50,30 @@ def test_a_file_is_read_again_when_it_changes(tmp_path: Path) -> None:
     following(path, test)
 
 
+def test_a_view_that_was_only_remembered_is_confirmed_once(tmp_path: Path) -> None:
+    # Until then the kernel is believed to know better than the view, and keeps what it has.
+    path = tmp_path / "state.json"
+    path.write_bytes(STATE.read_bytes())
+    published: list[tuple[Cluster, Change]] = []
+
+    async def run() -> None:
+        seen = Seen()
+        put = lambda cluster, change: published.append((cluster, change))  # noqa: E731
+        task = asyncio.create_task(StateFile(path, read(path), put, seen, 0.001).run())
+        async with asyncio.timeout(5):
+            while not published:
+                await asyncio.sleep(0.001)
+            path.write_bytes(STATE.read_bytes() + b"\n")  # the same, written again
+            while seen.readings["file"] < 2:
+                await asyncio.sleep(0.001)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+    asyncio.run(run())
+    assert published == [(read(path), Change())]
+
+
 def test_what_can_not_be_read_leaves_the_last_view(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

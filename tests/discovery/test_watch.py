@@ -112,6 +112,21 @@ def test_a_stream_is_followed_event_by_event() -> None:
     running(test)
 
 
+def test_a_view_that_was_only_remembered_is_confirmed_once() -> None:
+    # Until then the kernel is believed to know better than the view, and keeps what it has.
+    async def test(master: OperatorDouble) -> None:
+        async with Followed(master.address) as followed:
+            known = await followed.next()
+        async with Followed(master.address, begin=remember(known)) as followed:
+            async with asyncio.timeout(5):
+                assert await followed.published.get() == (known, Change())
+            master.say("HEARTBEAT")
+            await followed.until(lambda: followed.seen.events["Heartbeat"])
+            assert followed.published.empty()
+
+    running(test)
+
+
 def test_after_a_break_the_state_is_compared_and_nothing_flushed() -> None:
     async def test(master: OperatorDouble) -> None:
         async with Followed(master.address) as followed:

@@ -7,7 +7,16 @@ from hypothesis import strategies as st
 
 from pointlab import topology
 from pointlab.breaking import table
-from pointlab.faults import KINDS, LEADERLESS, Facts, can_lead, node_of, parse, to_heal
+from pointlab.faults import (
+    KINDS,
+    LEADERLESS,
+    Facts,
+    can_lead,
+    concern_leader,
+    node_of,
+    parse,
+    to_heal,
+)
 from pointlab.journal import Broken
 from pointlab.recording import Fault
 
@@ -251,3 +260,11 @@ def test_any_words_break_something_that_can_be_healed_or_say_why_not(words: Sequ
     # Its plain words mean the same again, and either way of saying it heals it.
     assert parse(first.plain.split(), FACTS, 1.0)[0].plain == first.plain
     assert to_heal(words, found) == to_heal(first.plain.split(), found) == (first,)
+
+
+def test_who_leads_is_asked_only_where_it_matters() -> None:
+    asked = [words for words in EXAMPLES if concern_leader(words.split(), FLAT)]
+
+    assert asked == ["kill leader", "deaf agent1,agent2 others"]
+    for words in ("kill zookeeper", "crash control", "partition agent1 edge,master3"):
+        assert concern_leader(words.split(), FLAT)

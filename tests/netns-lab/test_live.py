@@ -19,9 +19,7 @@ def cut(recording: Recording, now: float) -> Recording:
         loads=tuple(
             msgspec.structs.replace(
                 load,
-                requests=tuple(
-                    sorted((r for r in load.requests if r.end <= now), key=lambda r: r.end)
-                ),
+                requests=tuple(r for r in load.requests if r.end <= now),
             )
             for load in recording.loads
         ),
