@@ -15,6 +15,7 @@ from pointlab.findings import Followed
 from pointlab.judge import Verdict, verdict
 from pointlab.lab import Lab
 from pointlab.process import wait_for, with_variable
+from pointlab.recording import Fault
 from pointlab.watching import LoadSpec, Watching
 
 APP = "web"
@@ -73,6 +74,7 @@ def _show(lab: Lab, out: Console) -> int:
     victim = min(lab.cluster.running(APP))
     (pid,) = with_variable("TASK", victim)
     out.print(f"  kill -9 of {victim}")
+    killed = time.monotonic()
     os.kill(pid, signal.SIGKILL)
     time.sleep(STEADY)
     for number in (INSTANCES + 2, 1):
@@ -83,8 +85,11 @@ def _show(lab: Lab, out: Console) -> int:
     for one in watched.values():
         one.stop()
     tasks = eyes.tasks(APP)
+    # Until Mesos knows of it, nobody can.
+    (known,) = (task.moments[-1].at for task in tasks if task.id == victim)
+    kill = Fault(killed, f"kill -9 {victim}", tasks=frozenset({victim}), until=known)
     verdicts = {
-        name: verdict(one.recording(name, lab.topology.name, tasks, (), ()))
+        name: verdict(one.recording(name, lab.topology.name, tasks, (kill,), ()))
         for name, one in watched.items()
     }
     return _report(out, verdicts)
