@@ -5,7 +5,7 @@ usage: web.py ADDRESS PORT
 It listens on all addresses, of IPv4 and IPv6, where ADDRESS is ``::``.
 ``/sleep/SECONDS`` takes so long. Connections are kept for further requests, as HTTP/1.1 has it. On
 SIGTERM it ends as a service should: it goes on answering, says with each answer that its connection
-ends, and is gone once there have been none for a second.
+ends, and is gone once there have been none for some seconds.
 
 The standard library's server takes a quarter of a second longer to start.
 """
@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 
-QUIET = 1.0
+QUIET = 3.0
 """Seconds without a connection after which nobody comes any more."""
 
 

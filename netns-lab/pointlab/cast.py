@@ -7,7 +7,6 @@ from typing import Any
 from pointlab.apps import INNER
 from pointlab.recording import Endpoint, Fault, Moment, Task
 from pointlab.topology import Topology
-from pointlab.truth import serves
 
 
 def tasks(history: Iterable[Mapping[str, Any]], topology: Topology, app: str) -> tuple[Task, ...]:
@@ -41,8 +40,12 @@ def _endpoints(told: Mapping[str, Any]) -> tuple[Endpoint, ...]:
 
 
 def serving(all_: Iterable[Task]) -> list[Task]:
-    """Return the tasks that serve now by what Mesos says."""
-    return [task for task in all_ if task.moments and serves(task, task.moments[-1])]
+    """Return the tasks that serve now by what Mesos says.
+
+    All of the lab's apps have a health check, so that none serves before its first result.
+    """
+    last = ((task, task.moments[-1]) for task in all_ if task.moments)
+    return [task for task, one in last if one.state == "TASK_RUNNING" and one.healthy]
 
 
 def named(all_: Sequence[Task], target: str) -> list[Task]:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from pointlab import cast, lookup, netns, record
+from pointlab import cast, lookup, record
 from pointlab.cast import bracketed, written
 from pointlab.lab import Lab
 from pointlab.recording import Fault, Seen, Task, endpoint
@@ -18,8 +18,6 @@ BOTH = ("A", "AAAA")
 LOOKED_AT = ("kernel", "srv")
 PAUSE = 0.1
 """Seconds from one look to the next."""
-AT_ONCE = 3.0
-"""Seconds that a connection may take."""
 
 
 class Eyes:
@@ -139,7 +137,11 @@ class Eyes:
         return ""
 
     def reachable(self, app: str, within: float) -> str:
-        """Ask every whole node for the VIP's name until it has it, and connect at once."""
+        """Ask every whole node for the VIP's name until it has it; its kernel has to balance then.
+
+        Instances are not asked: one whose check has had no result yet gets connections while no
+        other is good, and may refuse them.
+        """
         told = self._lab.cluster.ask("/apps")
         if app not in told:
             raise LookupError(f"no app {app!r}; there are {', '.join(told) or 'none'}")
@@ -148,16 +150,17 @@ class Eyes:
 
         def first(node: str) -> None:
             until = time.monotonic() + within
-            with self._asking(node) as asking:
+            with (
+                self._asking(node) as asking,
+                contextlib.closing(record.Table(self._lab.netns(node))) as table,
+            ):
                 look = lookup.address(asking, vip_name(app), *BOTH)
-                while (seen := look()).status and time.monotonic() < until:
+                while (named := look()).status and time.monotonic() < until:
                     time.sleep(0.01)
-            failed[node] = seen.status and f"{node} says {seen.status} of {vip_name(app)}"
-            for host, _ in seen.endpoints:
-                try:
-                    netns.connect(self._lab.netns(node), host, port, AT_ONCE).close()
-                except OSError as error:
-                    failed[node] = f"{node} named {host}, but to connect there failed: {error}"
+                failed[node] = named.status and f"{node} says {named.status} of {vip_name(app)}"
+                for host, _ in named.endpoints:
+                    if status := record.held(table, host, port)().status:
+                        failed[node] = f"{node} named {host}, but its kernel had {status}"
 
         threads = [threading.Thread(target=first, args=(node,)) for node in self.whole()]
         for thread in threads:

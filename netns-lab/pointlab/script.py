@@ -98,7 +98,7 @@ class Watch(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"so
     app: str
     sources: tuple[str, ...] = ()
     """Nodes that ask; all clients if none is said."""
-    rate: Above = 15.0
+    rate: Above = 10.0
     """Requests a second of each."""
     keep: bool = False
     """Ask on kept connections, too."""

@@ -215,7 +215,7 @@ def add(add_command: Callable[..., argparse.ArgumentParser], run: Callable[..., 
     )
     watches.add_argument("app")
     watches.add_argument("--from", dest="sources", action="append", default=[], metavar="NODE")
-    watches.add_argument("--rate", type=float, default=15.0, help="requests a second of each")
+    watches.add_argument("--rate", type=float, default=10.0, help="requests a second of each")
     watches.add_argument("--keep", action="store_true", help="on kept connections, too")
     watches.add_argument("--long", type=float, default=0.0, help="and what takes so many seconds")
     watches.add_argument("--for", dest="seconds", type=float, metavar="SECONDS")

@@ -70,6 +70,12 @@ def test_those_serve_that_mesos_says_do() -> None:
     assert [task.id for task in cast.serving(cast.tasks(HISTORY, SMALL, "web"))] == ["web.2"]
 
 
+def test_task_does_not_serve_before_its_first_check() -> None:
+    (task,) = cast.tasks(HISTORY[:2], SMALL, "web")
+
+    assert cast.serving([task]) == []
+
+
 @pytest.mark.parametrize(
     ("target", "found"), [("web.1", ["web.1"]), ("web@agent2", ["web.2"]), ("web.2", ["web.2"])]
 )
