@@ -12,6 +12,10 @@ VIPs are local: a container's host port 80 would take what goes to port 80 of ev
 
 Services of the host. What listens on all addresses of a host would be reached at VIPs too. IPVS
 takes a packet after the filter's INPUT, so that has to know which VIPs and ports are served.
+
+Marks. A probe's mark has IPVS lead its packets to one real server. Where the way there is a tunnel
+(VXLAN, as DC/OS's overlay), the kernel gives the mark to the tunnel's own packets as well, and IPVS
+would lead those there, too: into the tunnel again, without end. So a mark ends once it has served.
 """
 
 import ipaddress
@@ -20,13 +24,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import msgspec
 
 from pointsman.vip.model import Key, Protocol
+from pointsman.vip.paths import COUNT, LOWEST
 
 PRE, POST, IN = "POINTSMAN-PRE", "POINTSMAN-POST", "POINTSMAN-IN"
+MARK = "POINTSMAN-MARK"
 
 JUMPS = {
     PRE: ("nat", ("PREROUTING", "OUTPUT")),
     POST: ("nat", ("POSTROUTING",)),
     IN: ("filter", ("INPUT", "OUTPUT")),
+    MARK: ("mangle", ("POSTROUTING",)),
 }
 """Table of each chain, and the chains that jump to it before all else."""
 
@@ -48,9 +55,12 @@ SETS = {4: Sets("pointsman", "pointsman-vips"), 6: Sets("pointsman6", "pointsman
 
 
 def chains(
-    family: int, prefixes: Sequence[str], *, masquerade: bool, guard: bool
+    family: int, prefixes: Sequence[str], *, masquerade: bool, guard: bool, marks: bool = False
 ) -> dict[str, tuple[str, ...]]:
-    """Return the rules of each of our chains, for VIPs under these prefixes."""
+    """Return the rules of each of our chains, for VIPs under these prefixes.
+
+    ``marks`` says that probes are marked.
+    """
     found: dict[str, tuple[str, ...]] = {}
     sets = SETS[family]
     if masquerade:
@@ -58,6 +68,9 @@ def chains(
     if guard:
         found[PRE] = (f"-A {PRE} -m set --match-set {sets.addresses} dst -j ACCEPT",)
         found[IN] = tuple(_refused(sets, _REJECT[family]))
+    if marks:
+        ours = f"{LOWEST:#x}/{0x1_0000_0000 - COUNT:#x}"
+        found[MARK] = (f"-A {MARK} -m mark --mark {ours} -j MARK --set-xmark 0x0/0xffffffff",)
     return found
 
 

@@ -13,6 +13,7 @@ from pointsman.discovery.errors import Transient
 from pointsman.vip.addresses import Range
 from pointsman.vip.chains import (
     JUMPS,
+    MARK,
     PRE,
     SETS,
     chains,
@@ -121,10 +122,13 @@ class _Family:
         """What iptables-save tells of a table that is right, where it uses other words."""
         self._guards = False
         """The sets are there, and the rules that need them."""
+        self._marks = False
+        """Probes are marked, or were."""
 
     def ensure(self, keys: frozenset[Key]) -> int:
         """Read all of it, and make it right; return how many repairs."""
-        if not (self._masquerade or self._guard):
+        self._marks = self._marks or self._marked(keys)
+        if not (self._masquerade or self._guard or self._marks):
             return self.remove()  # what a run before made, of another configuration
         problem = ""
         if self._guard:
@@ -143,9 +147,14 @@ class _Family:
         if self._guards:
             wanted = dict(self._wanted(before))
             count += self._fill(lambda name: wanted[name], keys)
-        if self._masquerade and self._outside(before) != self._outside(keys):
+        marks, self._marks = self._marks, self._marks or self._marked(keys)
+        others = self._masquerade and self._outside(before) != self._outside(keys)
+        if others or marks != self._marks:
             count += self._restore(keys)
         return count
+
+    def _marked(self, keys: Iterable[Key]) -> bool:
+        return any(key.fwmark and key.family == self._family for key in keys)
 
     def remove(self) -> int:
         """Remove all of it; return how many tables and sets had any."""
@@ -187,9 +196,17 @@ class _Family:
     def _restore(self, keys: Iterable[Key]) -> int:
         """Make the chains right; return how many tables were not."""
         prefixes = (*self._prefixes, *(_single(a) for a in self._outside(keys)))
-        wanted = chains(self._family, prefixes, masquerade=self._masquerade, guard=self._guards)
+        wanted = chains(
+            self._family,
+            prefixes,
+            masquerade=self._masquerade,
+            guard=self._guards,
+            marks=self._marks,
+        )
         count = 0
         for table in _TABLES:
+            if table == JUMPS[MARK][0] and not self._marks:
+                continue  # most hosts need none, and to look would load it
             saved = self._saved(self._command, table)
             if (lines := restored(table, wanted, saved)) and saved != self._odd.get(table):
                 self._restored(self._command, lines)

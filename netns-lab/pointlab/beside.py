@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -15,6 +15,7 @@ from pointlab.findings import Followed
 from pointlab.judge import Verdict, verdict
 from pointlab.lab import Lab
 from pointlab.process import wait_for, with_variable
+from pointlab.recording import Fault
 from pointlab.watching import LoadSpec, Watching
 
 APP = "web"
@@ -25,7 +26,9 @@ KERNEL, DNS = 0.1, 0.2
 """Seconds from one look to the next, at the kernel and at DNS."""
 STEADY = 8.0
 """Seconds after each event: the peers' data are up to 2 s old."""
-PATIENCE = 90.0
+PATIENCE = 180.0
+PAUSE = 0.5
+"""Seconds from one look whether all is there to the next: they are costly."""
 OURS, PEERS = "Pointsman", "keepalived, BIND"
 
 
@@ -59,33 +62,45 @@ def ours(lab: Lab, vip: str, *, rate: float = RATE) -> Watching:
 def _show(lab: Lab, out: Console) -> int:
     eyes = Eyes(lab, lambda: ())
     lab.cluster.keep(APP, INSTANCES, **apps.web(lab.topology, APP))
-    wait_for(lambda: not eyes.instances(APP, INSTANCES), "Pointsman having all", PATIENCE)
+    _until(lambda: not eyes.instances(APP, INSTANCES), "Pointsman having all")
     watched = {
         OURS: ours(lab, eyes.vip(APP)),
         PEERS: peers.watched(lab, APP, rate=RATE, kernel=KERNEL, dns=DNS),
     }
-    wait_for(lambda: peers.have(lab, APP, INSTANCES), "the peers having all", PATIENCE)
+    _until(lambda: peers.have(lab, APP, INSTANCES), "the peers having all")
     for one in watched.values():
         one.start()
     time.sleep(2.0)
     victim = min(lab.cluster.running(APP))
     (pid,) = with_variable("TASK", victim)
     out.print(f"  kill -9 of {victim}")
+    killed = time.monotonic()
     os.kill(pid, signal.SIGKILL)
     time.sleep(STEADY)
     for number in (INSTANCES + 2, 1):
         out.print(f"  scale to {number}")
         lab.cluster.keep(APP, number)
-        wait_for(lambda n=number: not eyes.instances(APP, n), f"{number} instances", PATIENCE)  # type: ignore[misc]
+        _until(lambda n=number: not eyes.instances(APP, n), f"{number} instances")  # type: ignore[misc]
         time.sleep(STEADY)
     for one in watched.values():
         one.stop()
     tasks = eyes.tasks(APP)
+    # Until Mesos knows of it, nobody can.
+    (known,) = (task.moments[-1].at for task in tasks if task.id == victim)
+    kill = Fault(killed, f"kill -9 {victim}", tasks=frozenset({victim}), until=known)
     verdicts = {
-        name: verdict(one.recording(name, lab.topology.name, tasks, (), ()))
+        name: verdict(one.recording(name, lab.topology.name, tasks, (kill,), ()))
         for name, one in watched.items()
     }
     return _report(out, verdicts)
+
+
+def _until(condition: Callable[[], bool], what: str) -> None:
+    def paused() -> bool:
+        time.sleep(PAUSE)
+        return condition()
+
+    wait_for(paused, what, PATIENCE)
 
 
 def _report(out: Console, verdicts: Mapping[str, Verdict]) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 from pointlab.mesos import MASTER_PORT, ZOOKEEPER_PORT
 from pointlab.topology import Node, Topology
 
-CHECK_INTERVAL = 2.0
+CHECK_INTERVAL = 10.0
 """Seconds between two looks of a Pointsman at its kernel, where the topology does not say."""
 
 

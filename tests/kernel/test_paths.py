@@ -14,6 +14,11 @@ from pointlab import netns
 from pointlab.daemon import Daemon, ipvsadm, state, task
 from pointlab.process import wait_for
 from pointsman.doubles import MasterDouble
+from pointsman.vip.diff import diff
+from pointsman.vip.model import Endpoint, Key, RealServer, Settings, VirtualServer
+from pointsman.vip.netfilter import Netfilter
+from pointsman.vip.netlink import Ipvs
+from pointsman.vip.paths import LOWEST
 
 NODE = "10.1.0.11"
 VIP = "11.1.2.3"
@@ -149,3 +154,43 @@ def test_a_probe_of_the_host_itself_needs_no_mark(box: Box) -> None:
     wait_for(lambda: probed(daemon) > 3, "probes")
     assert marked() == []
     assert sorted(served()) == BOTH
+
+
+def test_probe_of_a_real_server_beyond_a_tunnel_goes_there_once() -> None:
+    # The tunnel's own packets have the mark of what they carry. If IPVS took those too, they would
+    # go into the tunnel again, and so on, until the kernel's stack is full.
+    rules = Netfilter(())
+    key = Key(address="0.0.0.0", fwmark=LOWEST + 7)
+    with ExitStack() as opened:
+        ip("netns add far")
+        opened.callback(ip, "netns delete far")
+        ip("link add eth0 type veth peer name eth0 netns far")
+        for number, name in ((1, ""), (2, "far")):
+            other = 3 - number
+            ip(
+                f"address add 10.1.0.{number}/24 dev eth0",
+                "link set eth0 up",
+                f"link add vx0 address 70:b3:d5:80:00:0{number} type vxlan id 7 dstport 4789 "
+                f"local 10.1.0.{number} remote 10.1.0.{other} dev eth0 nolearning",
+                f"address add 10.2.0.{number}/24 dev vx0",
+                "link set vx0 up",
+                f"neigh add 10.2.0.{other} lladdr 70:b3:d5:80:00:0{other} dev vx0 nud permanent",
+                name=name,
+            )
+        with netns.inside("far"):
+            opened.enter_context(socket.create_server(("10.2.0.2", 80)))
+        ipvs = opened.enter_context(Ipvs())
+        opened.callback(rules.remove)
+        rules.ensure([key])
+        alone = VirtualServer(Settings("rr"), {Endpoint("10.2.0.2", 80): RealServer()})
+        assert ipvs.apply(diff({}, {key: alone}, lambda _: True)) == ()
+        ip("link add dummy0 type dummy", "link set dummy0 up")
+        ip(f"route add local {VIP} dev dummy0 table local src 10.1.0.1")
+
+        probe = opened.enter_context(socket.socket())
+        probe.settimeout(5.0)
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, key.fwmark)
+        probe.connect((VIP, 80))
+
+        connections = Path("/proc/net/ip_vs_conn").read_text().splitlines()[1:]
+    assert [line.split()[0] for line in connections] == ["TCP"]

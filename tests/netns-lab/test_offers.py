@@ -94,3 +94,13 @@ def test_raw_fields_win_and_null_takes_one_away() -> None:
 
 def test_dollars_that_are_no_port_stay() -> None:
     assert filled(["$0", "$HOME", "a$0", 1], [7]) == [7, "$HOME", "a$0", 1]
+
+
+def test_port_mapping_of_a_container_has_the_host_port() -> None:
+    mapping = {"host_port": "$0", "container_port": 8080}
+    container = {"type": "MESOS", "network_infos": [{"port_mappings": [mapping]}]}
+
+    info = task_info({"id": "web.1", "raw": {"container": container}}, OFFER, [11])
+
+    (found,) = info["container"]["network_infos"][0]["port_mappings"]
+    assert found == {"host_port": 11, "container_port": 8080}

@@ -109,6 +109,8 @@ def site(request: pytest.FixtureRequest) -> Iterator[Site]:
         yield found
     finally:
         lab.stop()
+        for name in lab.processes.names():
+            wait_for(lambda name=name: not lab.processes.alive(name), f"the end of {name}")  # type: ignore[misc]
     assert network.namespaces(f"{network.PREFIX}{lab.name}-") == []
     assert str(lab.folder) not in Path("/proc/mounts").read_text()
     assert with_variable(IN_LAB, lab.name) == []

@@ -4,8 +4,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointsman.vip.chains import IN, JUMPS, POST, PRE, chains, filled, member, restored, servers
+from pointsman.vip.chains import (
+    IN,
+    JUMPS,
+    MARK,
+    POST,
+    PRE,
+    chains,
+    filled,
+    member,
+    restored,
+    servers,
+)
 from pointsman.vip.model import Key, Protocol
+from pointsman.vip.paths import COUNT, LOWEST
 
 RULES = chains(4, ["11.0.0.0/8", "10.1.1.1/32"], masquerade=True, guard=True)
 
@@ -47,6 +59,14 @@ def test_what_others_open_to_vips_is_masqueraded() -> None:
 def test_each_part_may_be_left_out() -> None:
     assert set(chains(4, ["11.0.0.0/8"], masquerade=True, guard=False)) == {POST}
     assert set(chains(4, ["11.0.0.0/8"], masquerade=False, guard=True)) == {PRE, IN}
+    assert set(chains(4, [], masquerade=False, guard=False, marks=True)) == {MARK}
+
+
+@pytest.mark.parametrize("mark", [LOWEST, LOWEST + COUNT - 1, LOWEST - 1, LOWEST + COUNT, 0])
+def test_marks_that_end_are_those_of_probes(mark: int) -> None:
+    (rule,) = chains(4, [], masquerade=False, guard=False, marks=True)[MARK]
+    value, mask = (int(x, 16) for x in rule.split("--mark ")[1].split()[0].split("/"))
+    assert (mark & mask == value) == (LOWEST <= mark < LOWEST + COUNT)
 
 
 @pytest.mark.parametrize("table", ["nat", "filter"])

@@ -59,6 +59,29 @@ def test_virtual_servers_are_let_in_and_dismissed_one_by_one() -> None:
     assert sorted(all_of_it()) == before
 
 
+def test_marks_of_probes_end_from_the_first_probe_on() -> None:
+    rules = Netfilter(RANGES)
+    rules.ensure([VIP])
+    probe = Key(address="0.0.0.0", fwmark=0x706D0007)
+    jump = "-A POSTROUTING -j POINTSMAN-MARK"
+    assert jump not in told("iptables-save", "-t", "mangle")
+    assert rules.admit([probe]) == 1
+    assert jump in told("iptables-save", "-t", "mangle")
+    assert jump not in told("ip6tables-save", "-t", "mangle")
+    assert rules.ensure([VIP, probe]) == 0
+    assert Netfilter(RANGES).ensure([VIP, probe]) == 0
+    rules.remove()
+    assert all_of_it() == []
+
+
+def test_marks_end_also_where_nothing_else_is_wanted() -> None:
+    rules = Netfilter(RANGES, masquerade=False, guard=False)
+    probe = Key(address="::", fwmark=0x706D0007)
+    assert rules.admit([probe]) > 0
+    assert rules.ensure([probe]) == 0
+    assert "-A POSTROUTING -j POINTSMAN-MARK" in told("ip6tables-save", "-t", "mangle")
+
+
 def test_others_rules_and_sets_stay(network: Callable[[str], None]) -> None:
     run("iptables", "-t", "nat", "-A", "OUTPUT", "-p", "tcp", "-j", "ACCEPT")
     run("iptables", "-A", "INPUT", "-i", "lo", "-j", "ACCEPT")
