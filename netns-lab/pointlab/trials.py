@@ -15,7 +15,7 @@ from pointlab.lab import Lab
 from pointlab.process import wait_for
 from pointlab.recording import Recording
 from pointlab.script import Break, Heal, Kill, Scenario, Step
-from pointlab.stage import Stage, StepError
+from pointlab.stage import FAILURES, Stage, StepError
 
 LOOSE = Break | Heal | Kill
 """Steps that mean nothing where their target is not there."""
@@ -49,7 +49,7 @@ def run(
             out.print(Text(f"{scenario.about}\n", style="dim"))
             try:
                 result = perform(scenario, labs.of(scenario.topology), out, loose=loose)
-            except (OSError, LookupError, TimeoutError) as error:
+            except FAILURES as error:
                 result = Result(scenario, 0.0, (), (), (f"the lab: {error}",), clean=False)
             labs.clean = result.clean
             _show(result, out)
@@ -84,7 +84,7 @@ def perform(scenario: Scenario, lab: Lab, out: Console, *, loose: bool = False) 
     problems += [f"{name} has met an error: {errors_}" for name, errors_ in _new(lab, errors)]
     try:
         recordings = stage.recordings(scenario.name)
-    except OSError as error:
+    except FAILURES as error:
         problems.append(f"the framework does not tell of its tasks: {error}")
         return Result(scenario, lasted, (), (), tuple(problems), clean=False)
     verdicts = tuple(verdict(one) for one in recordings)
