@@ -83,7 +83,7 @@ class Framework:
         self._control = control
         self._id_file = id_file
         self._stream = ""
-        self._connection = http.client.HTTPConnection("", timeout=10)
+        self._connection = http.client.HTTPConnection("", timeout=3)
         self._calling = threading.Lock()
         self._pending: list[Json] = []
         self._held: dict[str, Json] | None = None
@@ -230,7 +230,7 @@ class Framework:
 
     def _subscribe(self, master: str) -> None:
         """Handle one subscription until it ends; one that doesn't lead redirects."""
-        connection = http.client.HTTPConnection(master, timeout=60)
+        connection = http.client.HTTPConnection(master, timeout=25)
         info: Json = {
             "user": "root",
             "name": self._name,
@@ -262,7 +262,7 @@ class Framework:
         self.master, self._stream = master, reply.getheader("Mesos-Stream-Id") or ""
         with self._calling:
             self._connection.close()
-            self._connection = http.client.HTTPConnection(master, timeout=10)
+            self._connection = http.client.HTTPConnection(master, timeout=3)
         for event in records(reply):
             self._handle(event)
 
