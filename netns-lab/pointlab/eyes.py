@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from pointlab import cast, lookup, record
+from pointlab import cast, lookup, netns, record
 from pointlab.cast import bracketed, written
 from pointlab.lab import Lab
 from pointlab.recording import Fault, Seen, Task, endpoint
@@ -16,6 +16,8 @@ DOMAIN = "marathon.l4lb.thisdcos.directory"
 """Of the names of VIPs."""
 BOTH = ("A", "AAAA")
 LOOKED_AT = ("kernel", "srv")
+AT_ONCE = 3.0
+"""Seconds that a connection may take."""
 PAUSE = 0.1
 """Seconds from one look to the next."""
 
@@ -145,10 +147,10 @@ class Eyes:
         return ""
 
     def reachable(self, app: str, within: float) -> str:
-        """Ask every whole node for the VIP's name until it has it; its kernel has to balance then.
+        """Ask every whole node for the VIP's name until it has it, and connect at once.
 
-        Instances are not asked: one whose check has had no result yet gets connections while no
-        other is good, and may refuse them.
+        While no instance has passed a check the VIP's own address may refuse that, but packets
+        to it must not be lost, nor be without a route.
         """
         told = self._lab.cluster.ask("/apps")
         if app not in told:
@@ -158,17 +160,18 @@ class Eyes:
 
         def first(node: str) -> None:
             until = time.monotonic() + within
-            with (
-                self._asking(node) as asking,
-                contextlib.closing(record.Table(self._lab.netns(node))) as table,
-            ):
+            with self._asking(node) as asking:
                 look = lookup.address(asking, vip_name(app), *BOTH)
                 while (named := look()).status and time.monotonic() < until:
                     time.sleep(0.01)
                 failed[node] = named.status and f"{node} says {named.status} of {vip_name(app)}"
                 for host, _ in named.endpoints:
-                    if status := record.held(table, host, port)().status:
-                        failed[node] = f"{node} named {host}, but its kernel had {status}"
+                    try:
+                        netns.connect(self._lab.netns(node), host, port, AT_ONCE).close()
+                    except ConnectionRefusedError:
+                        pass
+                    except OSError as error:
+                        failed[node] = f"{node} named {host}, but nothing is there: {error}"
 
         threads = [threading.Thread(target=first, args=(node,)) for node in self.whole()]
         for thread in threads:
