@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import msgspec
+
 from pointlab import impairment, network
 from pointlab.faults import (
     KINDS,
@@ -92,6 +94,11 @@ class Breaking:
             with contextlib.suppress(subprocess.CalledProcessError):
                 self._set_packets(plain)
             raise
+        fault = broken.fault
+        if fault.until is not None:
+            # The time in which it is mended begins when all of it is broken.
+            until = fault.until - fault.at + time.monotonic()
+            self.journal.broke(msgspec.structs.replace(fault, until=until), broken.plain)
         for one in after:
             self._watch(one.fault, lambda: self._other_leads(facts.leader))
         if plain[0] == "restart":

@@ -60,6 +60,14 @@ class Eyes:
         """Return the nodes of which something can be expected now."""
         return cast.whole(self._lab.topology, self._faults())
 
+    def balances(self) -> str:
+        """Tell which node's kernel balances anything; "" when none does."""
+        for one in self._lab.topology.running("pointsman"):
+            with contextlib.closing(record.Table(self._lab.netns(one.name))) as table:
+                if any(kind in table.text() for kind in ("\nTCP ", "\nUDP ")):
+                    return one.name
+        return ""
+
     def look(self, node: str, what: str, app: str) -> Seen:
         """Look once at a node's ``kernel`` or its ``srv``."""
         # What is kept open would keep the namespace of a host that crashes.

@@ -1,7 +1,9 @@
 """Does the steps of scenarios on a running lab, and keeps what is seen meanwhile."""
 
+import subprocess
 import time
 from collections.abc import Callable
+from http.client import HTTPException
 from typing import Any
 
 from pointlab import apps, bgp, cast, eyes
@@ -38,6 +40,10 @@ ENDS = 90.0
 """Seconds for an instance to end."""
 
 
+FAILURES = (OSError, LookupError, ValueError, HTTPException, subprocess.SubprocessError)
+"""What a lab that is broken, or a step that means nothing there, may raise."""
+
+
 class StepError(Exception):
     """A step could not be done, or what it expects was not so; the text says what was."""
 
@@ -58,7 +64,7 @@ class Stage:
             self.journal.note(str(step), time.monotonic())
         try:
             self._do(step)
-        except (OSError, LookupError, ValueError) as error:
+        except FAILURES as error:
             raise StepError(f"{step}: {error}") from error
 
     def recordings(self, title: str) -> tuple[Recording, ...]:
@@ -224,5 +230,5 @@ def _told(condition: Callable[[], str]) -> str:
     """Tell what a condition says; one that can't be looked at does not hold."""
     try:
         return condition()
-    except (OSError, LookupError) as error:
+    except FAILURES as error:
         return str(error)

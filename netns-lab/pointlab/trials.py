@@ -9,11 +9,13 @@ from rich.table import Table
 from rich.text import Text
 
 from pointlab import demo, script, timeline, topology
+from pointlab.eyes import Eyes
 from pointlab.judge import Verdict, verdict
 from pointlab.lab import Lab
+from pointlab.process import wait_for
 from pointlab.recording import Recording
 from pointlab.script import Break, Heal, Kill, Scenario, Step
-from pointlab.stage import Stage, StepError
+from pointlab.stage import FAILURES, Stage, StepError
 
 LOOSE = Break | Heal | Kill
 """Steps that mean nothing where their target is not there."""
@@ -47,7 +49,7 @@ def run(
             out.print(Text(f"{scenario.about}\n", style="dim"))
             try:
                 result = perform(scenario, labs.of(scenario.topology), out, loose=loose)
-            except (OSError, LookupError, TimeoutError) as error:
+            except FAILURES as error:
                 result = Result(scenario, 0.0, (), (), (f"the lab: {error}",), clean=False)
             labs.clean = result.clean
             _show(result, out)
@@ -82,7 +84,7 @@ def perform(scenario: Scenario, lab: Lab, out: Console, *, loose: bool = False) 
     problems += [f"{name} has met an error: {errors_}" for name, errors_ in _new(lab, errors)]
     try:
         recordings = stage.recordings(scenario.name)
-    except OSError as error:
+    except FAILURES as error:
         problems.append(f"the framework does not tell of its tasks: {error}")
         return Result(scenario, lasted, (), (), tuple(problems), clean=False)
     verdicts = tuple(verdict(one) for one in recordings)
@@ -92,14 +94,14 @@ def perform(scenario: Scenario, lab: Lab, out: Console, *, loose: bool = False) 
 
 def table(results: Sequence[Result]) -> Table:
     """Return what came of all."""
-    made = Table(box=None, header_style="bold", pad_edge=False)
-    made.add_column("\n\nscenario", no_wrap=True)
+    made = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
+    made.add_column("\n\n\nscenario", no_wrap=True)
     for column in (
-        "\n\nlasted", "\n\nrequests", "\n\nfailed", "failed after\nthe kernel\nfollowed",
-        "DNS\nfollowed\nwithin", "kernel\nfollowed\nwithin", "\nwrong\nanswers",
+        "\n\n\nlasted", "\n\n\nrequests", "\n\n\nfailed", "failed\nafter the\nkernel\nfollowed",
+        "\nDNS\nfollowed\nwithin", "\nkernel\nfollowed\nwithin", "\n\nwrong\nanswers",
     ):  # fmt: skip
         made.add_column(column, justify="right", no_wrap=True)
-    made.add_column("\n\nverdict", no_wrap=True)
+    made.add_column("\n\n\nverdict", no_wrap=True)
     for one in results:
         figures = [each.figures for each in one.verdicts]
         late = sum(each.late for each in figures)
@@ -139,6 +141,8 @@ class _Labs:
         if lab and (self._given or (self.clean and lab.topology.name == name)):
             # Another framework of the same name: its tasks are numbered from 1 again.
             lab.cluster.teardown()
+            eyes = Eyes(lab, lambda: ())
+            wait_for(lambda: not eyes.balances(), "the end of all VIPs")
             lab.cluster.start("framework")
             lab.cluster.wait()
             return lab
@@ -170,7 +174,7 @@ def _show(result: Result, out: Console) -> None:
     for recording, judged in zip(result.recordings, result.verdicts, strict=True):
         out.print(timeline.printed(timeline.timeline(recording, judged), recording.began))
     for problem in result.problems:
-        out.print(Text(problem, style="bold red"))
+        out.print(Text(problem, style="bold red"), soft_wrap=True)
 
 
 def _placed(scenario: Scenario, step: Step, error: StepError) -> str:
