@@ -179,10 +179,10 @@ while chunk := stream.recv(1 << 16):
 def real(count: int) -> None:
     """Compare when an update arrived at a bare reader with when the Cluster had it."""
     sys.path.insert(0, str(ROOT / "netns-lab"))
-    from pointlab import mesos
-    from pointlab.cluster import Cluster as Lab
-    from pointlab.cluster import Host
-    from pointlab.process import Processes, wait_for
+    from pointlab.site import mesos
+    from pointlab.site.cluster import Cluster as Lab
+    from pointlab.site.cluster import Host
+    from pointlab.site.process import Processes, wait_for
 
     if not Path(mesos.HOST).exists():
         print("\nno Mesos is built here; netns-lab/mesos/build builds it")

@@ -63,7 +63,7 @@ IO_PACKAGES = {
 
 def modules(*folders: str) -> list[str]:
     """Return the paths of modules, relative to the root."""
-    return sorted(str(p.relative_to(ROOT)) for f in folders for p in (ROOT / f).glob("*.py"))
+    return sorted(str(p.relative_to(ROOT)) for f in folders for p in (ROOT / f).glob("**/*.py"))
 
 
 def imports(path: str) -> Iterator[str]:

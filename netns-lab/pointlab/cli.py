@@ -7,8 +7,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 
-from pointlab import beside, breaking, demo, directors, guest, health, lab, topology, verbs
-from pointlab.lab import Lab
+from pointlab.faults import breaking
+from pointlab.scenario import verbs
+from pointlab.shows import beside, demo, directors, health
+from pointlab.site import guest, lab, topology
+from pointlab.site.lab import Lab
 
 Options = argparse.Namespace
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pointlab.clients import LOOKUP, Host
+from pointlab.servers.clients import LOOKUP, Host
 
 
 @pytest.fixture(scope="module")

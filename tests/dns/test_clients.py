@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pointlab.clients import Host, addresses
+from pointlab.servers.clients import Host, addresses
 
 WEB = ["127.0.0.11", "127.0.0.12"]
 MANY = 80

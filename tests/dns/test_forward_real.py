@@ -14,8 +14,8 @@ import dns.rdatatype
 import dns.rrset
 import pytest
 
-from pointlab.nameservers import HOST, SBIN, Servers
-from pointlab.process import wait_for
+from pointlab.servers.nameservers import HOST, SBIN, Servers
+from pointlab.site.process import wait_for
 
 QUESTIONS = [
     ("", "SOA"),

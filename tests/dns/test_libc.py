@@ -2,7 +2,7 @@
 
 import pytest
 
-from pointlab.clients import Host
+from pointlab.servers.clients import Host
 
 WEB = ["127.0.0.11", "127.0.0.12"]
 DUAL = ["10.9.0.1", "fd09::1"]

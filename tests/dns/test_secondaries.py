@@ -16,9 +16,9 @@ import dns.rdatatype
 import dns.zone
 import pytest
 
-from pointlab import secondaries
-from pointlab.process import Processes, free_port
-from pointlab.secondaries import Primary
+from pointlab.servers import secondaries
+from pointlab.servers.secondaries import Primary
+from pointlab.site.process import Processes, free_port
 from pointsman.dns import tsig
 from pointsman.dns.answer import Responder
 from pointsman.dns.counts import Counts

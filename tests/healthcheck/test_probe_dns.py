@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pointlab.nameservers import HOST, SBIN, Servers
+from pointlab.servers.nameservers import HOST, SBIN, Servers
 from pointsman.dns.query import Answer
 from pointsman.dns.tcp import TcpListener
 from pointsman.dns.udp import UdpListener

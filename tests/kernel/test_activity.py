@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from pointlab.process import wait_for
+from pointlab.site.process import wait_for
 from pointsman.vip.diff import diff
 from pointsman.vip.model import (
     Activity,

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from pointlab import netns
-from pointlab.daemon import Daemon, ipvsadm, state, task
-from pointlab.process import wait_for
+from pointlab.servers.daemon import Daemon, ipvsadm, state, task
+from pointlab.site import netns
+from pointlab.site.process import wait_for
 from pointsman.doubles import MasterDouble
 
 ONE, TWO = ("127.0.0.11", 31000), ("127.0.0.12", 31000)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from pointlab.daemon import Daemon, ipvsadm
-from pointlab.process import wait_for
+from pointlab.servers.daemon import Daemon, ipvsadm
+from pointlab.site.process import wait_for
 from pointsman.doubles import MasterDouble
 
 STATE = (Path(__file__).parents[1] / "data/mesos/running-state.json").read_bytes()

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pointlab import netns
-from pointlab.process import wait_for
+from pointlab.site import netns
+from pointlab.site.process import wait_for
 from pointsman.vip.addresses import parse_range
 from pointsman.vip.elect import Target
 from pointsman.vip.kernel import Kernel

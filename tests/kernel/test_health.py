@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pointlab.daemon import Daemon, ipvsadm, state, task
-from pointlab.process import wait_for
+from pointlab.servers.daemon import Daemon, ipvsadm, state, task
+from pointlab.site.process import wait_for
 from pointsman.doubles import MasterDouble
 
 VIP = ("11.225.36.193", 80)  # of web.marathon

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pointlab import netns
+from pointlab.site import netns
 from pointsman.discovery.errors import Transient
 from pointsman.vip.addresses import parse_range
 from pointsman.vip.elect import Target

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pointlab import netns
+from pointlab.site import netns
 from pointsman.vip.addresses import parse_range
 from pointsman.vip.elect import Target
 from pointsman.vip.kernel import Kernel

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from pointlab import netns
-from pointlab.daemon import Daemon, ipvsadm, state, task
-from pointlab.process import wait_for
+from pointlab.servers.daemon import Daemon, ipvsadm, state, task
+from pointlab.site import netns
+from pointlab.site.process import wait_for
 from pointsman.doubles import MasterDouble
 from pointsman.vip.diff import diff
 from pointsman.vip.model import Endpoint, Key, RealServer, Settings, VirtualServer

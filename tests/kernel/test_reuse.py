@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pointlab.process import wait_for
+from pointlab.site.process import wait_for
 from pointsman.vip.elect import Target
 from pointsman.vip.kernel import Kernel
 from pointsman.vip.link import Link

@@ -5,9 +5,9 @@ import subprocess
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from pointlab import netns
-from pointlab.daemon import Daemon, ipvsadm, state, task
-from pointlab.process import wait_for
+from pointlab.servers.daemon import Daemon, ipvsadm, state, task
+from pointlab.site import netns
+from pointlab.site.process import wait_for
 from pointsman.doubles import MasterDouble
 
 VIP, REAL = "11.1.2.3", "10.1.0.21"

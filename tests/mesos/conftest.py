@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from pointlab import mesos
-from pointlab.cluster import Cluster, Host
-from pointlab.process import Processes
+from pointlab.site import mesos
+from pointlab.site.cluster import Cluster, Host
+from pointlab.site.process import Processes
 
 HERE = Path(__file__).parent
 OURS = f"127.{100 + os.getpid() % 100}"

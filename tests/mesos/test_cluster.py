@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from kazoo.client import KazooClient
 
-from pointlab import apps, topology
-from pointlab.cluster import Cluster
-from pointlab.process import wait_for, with_variable
+from pointlab.site import apps, topology
+from pointlab.site.cluster import Cluster
+from pointlab.site.process import wait_for, with_variable
 
 
 def test_task_runs_and_is_killed(cluster: Cluster) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pointlab.cluster import Cluster
-from pointlab.process import wait_for
+from pointlab.site.cluster import Cluster
+from pointlab.site.process import wait_for
 
 DNS, HTTP = "127.0.22.53", "127.0.22.53:8123"
 

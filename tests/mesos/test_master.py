@@ -10,8 +10,8 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from pointlab.cluster import Cluster
-from pointlab.process import wait_for
+from pointlab.site.cluster import Cluster
+from pointlab.site.process import wait_for
 from pointsman.discovery import details, model, v0, v1
 from pointsman.discovery.access import Access, Auth, Tls
 from pointsman.discovery.errors import Transient

@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from pointlab.cluster import Cluster
-from pointlab.following import Follower, following
-from pointlab.process import wait_for
+from pointlab.site.cluster import Cluster
+from pointlab.site.process import wait_for
+from pointlab.watch.following import Follower, following
 from pointsman.discovery import details, model, v1
 from pointsman.discovery.access import Auth
 from pointsman.discovery.listing import gather

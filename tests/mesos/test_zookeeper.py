@@ -1,8 +1,8 @@
 """The masters by a real ZooKeeper: elected, killed, paused; ZooKeeper away and back."""
 
-from pointlab import mesos
-from pointlab.cluster import Cluster
-from pointlab.process import wait_for
+from pointlab.site import mesos
+from pointlab.site.cluster import Cluster
+from pointlab.site.process import wait_for
 from pointsman.discovery.leader import Url
 from pointsman.discovery.model import Master
 from pointsman.discovery.zookeeper import ZooKeeper

@@ -18,12 +18,12 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from pointlab import apps, netns, process, topology
-from pointlab.breaking import Breaking
-from pointlab.faults import LEADERLESS
-from pointlab.lab import ON_NODE, Lab
-from pointlab.process import with_variable
-from pointlab.recording import Fault
+from pointlab.faults.breaking import Breaking
+from pointlab.faults.faults import LEADERLESS
+from pointlab.site import apps, netns, process, topology
+from pointlab.site.lab import ON_NODE, Lab
+from pointlab.site.process import with_variable
+from pointlab.watch.recording import Fault
 
 PORT = 9999
 wait_for = functools.partial(process.wait_for, patience=150.0)

@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from pointlab import netns
-from pointlab.process import Processes, wait_for
+from pointlab.site import netns
+from pointlab.site.process import Processes, wait_for
 
 ROOT = Path(__file__).parents[2]
 BGP = ROOT / ".lab/bgp/usr"

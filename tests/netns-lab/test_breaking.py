@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pointlab import guest, mesos
+from pointlab.site import guest, mesos
 
 HERE = Path(__file__).parent
 GUEST = HERE / "breaking_guest.py"

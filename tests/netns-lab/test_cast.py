@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointlab import apps, cast, topology
-from pointlab.recording import Fault, Moment, Task
+from pointlab.scenario import cast
+from pointlab.site import apps, topology
+from pointlab.watch.recording import Fault, Moment, Task
 
 SMALL = topology.load("small")
 

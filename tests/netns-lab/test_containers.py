@@ -5,8 +5,8 @@ import itertools
 
 import pytest
 
-from pointlab import apps, containers, topology
-from pointlab.topology import Topology
+from pointlab.site import apps, containers, topology
+from pointlab.site.topology import Topology
 
 ROUTED, OVERLAY, BRIDGE, DUAL = map(topology.load, ("routed", "overlay", "bridge", "dual"))
 

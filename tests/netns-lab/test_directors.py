@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from pointlab import bgp, topology
-from pointlab.directors import KEPT, Count, Phase, count, unpromised
-from pointlab.load import Load
-from pointlab.recording import Request
+from pointlab.shows.directors import KEPT, Count, Phase, count, unpromised
+from pointlab.site import bgp, topology
+from pointlab.watch.load import Load
+from pointlab.watch.recording import Request
 
 LAB = Path(__file__).parents[2] / "netns-lab/lab"
 

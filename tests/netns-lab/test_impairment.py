@@ -3,9 +3,9 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointlab import topology
-from pointlab.impairment import Setting, concerned, settings
-from pointlab.topology import parse
+from pointlab.faults.impairment import Setting, concerned, settings
+from pointlab.site import topology
+from pointlab.site.topology import parse
 
 FLAT = topology.load("flat")
 TWO = parse(

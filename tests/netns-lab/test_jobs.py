@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pointlab.jobs import Job, serve_jobs
-from pointlab.process import wait_for
+from pointlab.site.jobs import Job, serve_jobs
+from pointlab.site.process import wait_for
 
 
 @pytest.fixture

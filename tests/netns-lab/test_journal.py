@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointlab.journal import Journal
-from pointlab.recording import Fault, Note
+from pointlab.faults.journal import Journal
+from pointlab.watch.recording import Fault, Note
 
 PAUSE = Fault(at=10.0, words="pause web.1", tasks=frozenset({"web.1"}))
 KILL = Fault(at=11.0, words="kill leader", blind=True)

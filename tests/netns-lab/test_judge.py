@@ -4,10 +4,12 @@ import msgspec
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from pointlab.excuses import excused, is_excused, late
-from pointlab.findings import disagreements, followed, named, stale, wrong
-from pointlab.judge import verdict
-from pointlab.recording import (
+from pointlab.judge.excuses import excused, is_excused, late
+from pointlab.judge.findings import disagreements, followed, named, stale, wrong
+from pointlab.judge.judge import verdict
+from pointlab.judge.truth import lasting
+from pointlab.report.simulated import Simulation
+from pointlab.watch.recording import (
     Endpoint,
     Fault,
     Load,
@@ -18,8 +20,6 @@ from pointlab.recording import (
     Task,
     View,
 )
-from pointlab.simulated import Simulation
-from pointlab.truth import lasting
 
 ONE, TWO = ("10.31.0.11", 31_001), ("10.31.0.12", 31_002)
 BOTH = frozenset({ONE, TWO})

@@ -4,9 +4,9 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from pointlab.live import live, since
-from pointlab.recording import Recording
-from pointlab.simulated import Simulation
+from pointlab.report.live import live, since
+from pointlab.report.simulated import Simulation
+from pointlab.watch.recording import Recording
 
 RECORDING = Simulation(3, seconds=50).recording("A walk")
 

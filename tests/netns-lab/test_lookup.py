@@ -6,9 +6,9 @@ import dnslib
 import pytest
 from dnslib import AAAA, QTYPE, RR, SRV, A
 
-from pointlab import lookup
-from pointlab.lookup import Answer, Asking, read
-from pointlab.recording import Seen
+from pointlab.watch import lookup
+from pointlab.watch.lookup import Answer, Asking, read
+from pointlab.watch.recording import Seen
 
 SERVICE = "_web._tcp.marathon.mesos."
 TARGET = "web-a.marathon.slave.mesos."

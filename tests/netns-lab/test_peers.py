@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointlab import peers, refresher, topology
+from pointlab.site import peers, refresher, topology
 
 LAB = Path(__file__).parents[2] / "netns-lab/lab"
 

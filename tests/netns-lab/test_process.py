@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pointlab.process import Processes, wait_for, with_variable
+from pointlab.site.process import Processes, wait_for, with_variable
 
 
 @pytest.fixture

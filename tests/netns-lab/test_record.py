@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointlab import record
-from pointlab.record import Sight, Watch, real_servers
-from pointlab.recording import Seen, Span
+from pointlab.watch import record
+from pointlab.watch.record import Sight, Watch, real_servers
+from pointlab.watch.recording import Seen, Span
 
 TABLE = """\
 IP Virtual Server version 1.2.1 (size=4096)

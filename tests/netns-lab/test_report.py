@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pointlab.judge import verdict
-from pointlab.recording import Load, Recording, Request
-from pointlab.report import headline, report
-from pointlab.simulated import Simulation
-from pointlab.svg import GUTTER, WIDTH, Scale, packed
+from pointlab.judge.judge import verdict
+from pointlab.report.report import headline, report
+from pointlab.report.simulated import Simulation
+from pointlab.report.svg import GUTTER, WIDTH, Scale, packed
+from pointlab.watch.recording import Load, Recording, Request
 
 VOID = {"meta", "rect", "line", "br"}
 ONE = Simulation(1, rate=20).recording("A <walk> & more")

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointlab import script, topology
-from pointlab.script import Break, Expect, Health, Run, ScriptError, Watch
+from pointlab.scenario import script
+from pointlab.scenario.script import Break, Expect, Health, Run, ScriptError, Watch
+from pointlab.site import topology
 
 TEXT = """
 # A web server dies.

@@ -5,13 +5,14 @@ from typing import Any, cast
 import pytest
 from rich.console import Console
 
-from pointlab import script, topology, trials, verbs
-from pointlab.judge import verdict
-from pointlab.lab import Lab
-from pointlab.recording import Fault
-from pointlab.simulated import Simulation
-from pointlab.stage import Stage, StepError
-from pointlab.trials import Result
+from pointlab.judge.judge import verdict
+from pointlab.report.simulated import Simulation
+from pointlab.scenario import script, trials, verbs
+from pointlab.scenario.stage import Stage, StepError
+from pointlab.scenario.trials import Result
+from pointlab.site import topology
+from pointlab.site.lab import Lab
+from pointlab.watch.recording import Fault
 
 SMALL = topology.load("small")
 

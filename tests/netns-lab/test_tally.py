@@ -1,8 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointlab.recording import Request
-from pointlab.tally import Event, Row, tally
+from pointlab.judge.tally import Event, Row, tally
+from pointlab.watch.recording import Request
 
 KILLED = Event("killed", at=10.0, dns=10.3, kernel=10.2, breaks=True)
 RUNS = Event("runs", at=12.0, dns=13.1, kernel=13.0)

@@ -4,10 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from pointlab.judge import verdict
-from pointlab.recording import Fault, Load, Moment, Note, Recording, Request, Span, Task, View
-from pointlab.simulated import Simulation
-from pointlab.timeline import Line, printed, timeline
+from pointlab.judge.judge import verdict
+from pointlab.judge.timeline import Line, printed, timeline
+from pointlab.report.simulated import Simulation
+from pointlab.watch.recording import Fault, Load, Moment, Note, Recording, Request, Span, Task, View
 
 ONE = ("10.31.0.11", 31_001)
 WEB = Task(

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from pointlab import apps, netns, network, topology
-from pointlab.lab import IN_LAB, Lab
-from pointlab.process import wait_for, with_variable
-from pointlab.topology import Node
+from pointlab.site import apps, netns, network, topology
+from pointlab.site.lab import IN_LAB, Lab
+from pointlab.site.process import wait_for, with_variable
+from pointlab.site.topology import Node
 
 pytestmark = pytest.mark.kernel
 

@@ -1,8 +1,8 @@
 import pytest
 
-from pointlab import topology
-from pointlab.configured import pointsman
-from pointlab.topology import TopologyError, parse
+from pointlab.site import topology
+from pointlab.site.configured import pointsman
+from pointlab.site.topology import TopologyError, parse
 from pointsman.config import parse as parse_config
 
 SMALL = """

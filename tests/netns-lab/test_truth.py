@@ -1,9 +1,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pointlab.recording import Moment, Task
-from pointlab.simulated import Simulation
-from pointlab.truth import (
+from pointlab.judge.truth import (
     FOREVER,
     Interval,
     changes,
@@ -16,6 +14,8 @@ from pointlab.truth import (
     served,
     without,
 )
+from pointlab.report.simulated import Simulation
+from pointlab.watch.recording import Moment, Task
 
 INTERVALS = st.lists(st.tuples(st.integers(0, 30), st.integers(1, 9))).map(
     lambda drawn: merged((float(since), float(since + lasts)) for since, lasts in drawn)

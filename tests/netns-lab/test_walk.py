@@ -4,11 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointlab import script, topology, walk
-from pointlab.faults import KINDS
-from pointlab.script import Break, Heal, Run, Scale, Step
-from pointlab.topology import Topology
-from pointlab.walk import Fault, Now
+from pointlab.faults.faults import KINDS
+from pointlab.scenario import script, walk
+from pointlab.scenario.script import Break, Heal, Run, Scale, Step
+from pointlab.scenario.walk import Fault, Now
+from pointlab.site import topology
+from pointlab.site.topology import Topology
 
 SEEDS = st.integers(0, 10_000)
 TOPOLOGIES = st.sampled_from([topology.load("small"), topology.load("flat")])

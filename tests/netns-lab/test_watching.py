@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from pointlab.process import wait_for
-from pointlab.recording import Recording, endpoint
-from pointlab.watching import LoadSpec, Watching
+from pointlab.site.process import wait_for
+from pointlab.watch.recording import Recording, endpoint
+from pointlab.watch.watching import LoadSpec, Watching
 
 
 class Answering(http.server.BaseHTTPRequestHandler):

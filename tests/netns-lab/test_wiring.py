@@ -1,6 +1,6 @@
 import pytest
 
-from pointlab import topology, wiring
+from pointlab.site import topology, wiring
 
 
 @pytest.mark.parametrize("name", topology.names())

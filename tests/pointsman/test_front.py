@@ -9,7 +9,7 @@ import dns.message
 import dns.query
 import pytest
 
-from pointlab.process import free_port
+from pointlab.site.process import free_port
 from pointsman.config import DnsConfig, TcpConfig
 from pointsman.discovery.errors import Fatal
 from pointsman.dns.limit import RateLimit

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from pointlab import secondaries
-from pointlab.process import Processes, free_port, wait_for
-from pointlab.secondaries import Primary
+from pointlab.servers import secondaries
+from pointlab.servers.secondaries import Primary
+from pointlab.site.process import Processes, free_port, wait_for
 
 STATE = Path(__file__).parents[1] / "data/mesos/running-state.json"
 SECRET = "c2VjcmV0IG9mIGEgdGVzdCwgb2YgMzIgb2N0ZXRzLg=="

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from pointlab.process import wait_for
+from pointlab.site.process import wait_for
 from pointsman.doubles import activated
 
 STATE = Path(__file__).parents[1] / "data/mesos/running-state.json"

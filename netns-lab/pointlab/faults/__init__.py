@@ -1,0 +1,1 @@
+"""What can be broken, how, and how it is healed."""

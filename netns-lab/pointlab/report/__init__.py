@@ -1,0 +1,1 @@
+"""A recording as a page, and as lines while it is made."""

@@ -1,0 +1,1 @@
+"""Demonstrations with topologies or loads of their own."""

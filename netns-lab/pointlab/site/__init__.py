@@ -1,0 +1,1 @@
+"""What stands: the network, the cluster and the programs on its nodes."""

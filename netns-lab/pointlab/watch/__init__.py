@@ -1,0 +1,1 @@
+"""What is asked and seen of a lab while something happens to it."""
