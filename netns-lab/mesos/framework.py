@@ -42,18 +42,13 @@ from pathlib import Path
 from typing import Any
 
 from control import Json, control
-from offers import free_ports, moment, scalar, suits_best, take_ports, task_info
+from offers import TERMINAL, UP, free_ports, moment, scalar, suits_best, take_ports, task_info
 
 from recordio import records
 
 HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
 AWAY = (OSError, http.client.HTTPException)
 """What a master that does not answer raises."""
-TERMINAL = {
-    "TASK_FINISHED", "TASK_FAILED", "TASK_KILLED", "TASK_ERROR", "TASK_LOST", "TASK_DROPPED",
-    "TASK_GONE", "TASK_GONE_BY_OPERATOR", "TASK_UNREACHABLE",
-}  # fmt: skip
-UP = {"TASK_STARTING", "TASK_RUNNING"}
 BATCH = 100
 """How many tasks an agent may have of which it has not told yet: with a thousand it is busy for
 longer than it may leave its master's pings unanswered."""
@@ -127,6 +122,8 @@ class Framework:
     def kill(self, task_ids: list[str]) -> None:
         """End tasks; those that wait for an offer wait no more."""
         with self.lock:
+            # Of one that has ended a master says that it is unknown.
+            task_ids = [t for t in task_ids if self.tasks.get(t, {}).get("state") not in TERMINAL]
             self._ending |= {*task_ids}
             waiting = {spec["id"] for spec in self._pending}.intersection(task_ids)
             self._pending = [spec for spec in self._pending if spec["id"] not in waiting]

@@ -7,6 +7,11 @@ from typing import Any
 
 Json = dict[str, Any]
 
+TERMINAL = {
+    "TASK_FINISHED", "TASK_FAILED", "TASK_KILLED", "TASK_ERROR", "TASK_LOST", "TASK_DROPPED",
+    "TASK_GONE", "TASK_GONE_BY_OPERATOR", "TASK_UNREACHABLE", "TASK_UNKNOWN",
+}  # fmt: skip
+UP = {"TASK_STARTING", "TASK_RUNNING"}
 HERE = Path(__file__).resolve().parent
 
 

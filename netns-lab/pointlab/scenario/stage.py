@@ -131,7 +131,7 @@ class Stage:
         self.lab.cluster.ask(f"/apps/{app}", "PUT", change)
 
     def _roll(self, app: str, only: int) -> None:
-        old = sorted(cast.serving(self.eyes.tasks(app)), key=lambda task: task.moments[0].at)
+        old = sorted(cast.serving(self.eyes.tasks(app)), key=lambda one: (len(one.id), one.id))
         number = len(old)
         known = {task.id for task in self.eyes.tasks(app)}
 

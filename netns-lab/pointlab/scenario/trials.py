@@ -17,9 +17,12 @@ from pointlab.shows import demo
 from pointlab.site import topology
 from pointlab.site.lab import Lab
 from pointlab.site.process import wait_for
+from pointlab.site.topology import Topology
 from pointlab.watch.eyes import Eyes
 from pointlab.watch.recording import Recording
 
+RECOVERS = 90.0
+"""Seconds for what was healed to be as before."""
 LOOSE = Break | Heal | Kill
 """Steps that mean nothing where their target is not there."""
 AGREE = script.step(["expect", "agreement", "within", "60"])
@@ -72,6 +75,8 @@ def perform(scenario: Scenario, lab: Lab, out: Console, *, loose: bool = False) 
             continue  # what could not be done is followed by cleaning up only
         out.print(Text(f"{time.monotonic() - began:6.1f} s  {step}"), soft_wrap=True)
         try:
+            if step is AGREE:
+                _recovered(stage)
             stage.do(step)
         except StepError as error:
             left_out = loose and isinstance(step.verb, LOOSE)
@@ -93,6 +98,15 @@ def perform(scenario: Scenario, lab: Lab, out: Console, *, loose: bool = False) 
     verdicts = tuple(verdict(one) for one in recordings)
     problems += [problem for one in verdicts for problem in one.problems]
     return Result(scenario, lasted, recordings, verdicts, tuple(problems), clean)
+
+
+def _recovered(stage: Stage) -> None:
+    """Wait for what is healed to be over, as a Pointsman that starts: all nodes count then."""
+    try:
+        wait_for(lambda: not stage.journal.lasting(), "the end of all faults", RECOVERS)
+    except TimeoutError as error:
+        words = "; ".join(broken.fault.words for broken in stage.journal.lasting())
+        raise StepError(f"{error}: {words}") from error
 
 
 def table(results: Sequence[Result]) -> Table:
@@ -152,15 +166,24 @@ class _Labs:
         self._end()
         began = time.monotonic()
         read = topology.load(name)
+        lab = self._started(read, again=True)
+        took = time.monotonic() - began
+        self._out.print(f"[dim]a lab of topology {read.name}, up after {took:.0f} s")
+        return lab
+
+    def _started(self, read: Topology, *, again: bool) -> Lab:
+        """Return a lab that is up; try once more if it does not come up."""
         self._lab = lab = Lab(f"test-{read.name}", read)
         try:
             lab.start()
             lab.wait()
-        except BaseException:
+        except FAILURES as error:
             demo.show_ended(lab, self._out)
-            raise
-        took = time.monotonic() - began
-        self._out.print(f"[dim]a lab of topology {read.name}, up after {took:.0f} s")
+            self._end()
+            if not again:
+                raise
+            self._out.print(Text(f"the lab did not come up, and is started again: {error}"))
+            return self._started(read, again=False)
         return lab
 
     def _end(self) -> None:

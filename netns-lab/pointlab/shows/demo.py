@@ -23,6 +23,8 @@ from pointlab.watch.recording import Request
 VIP = "web.marathon.l4lb.thisdcos.directory"
 SERVICE = "_web._tcp.marathon.mesos"
 INSTANCES = 3
+TAIL = 20
+"""Lines that are shown of what has ended."""
 STEADY = 3.0
 """Seconds of load before and after what happens."""
 
@@ -81,8 +83,9 @@ def show_ended(lab: Lab, out: Console) -> None:
     """Show the last words of what should run and does not."""
     for name in lab.processes.names():
         if not lab.processes.alive(name):
-            tail = lab.processes.log(name).read_text(errors="replace").splitlines()[-5:]
-            out.print(f"[red]{name} has ended:", *tail, sep="\n", markup=False)
+            tail = lab.processes.log(name).read_text(errors="replace").splitlines()[-TAIL:]
+            out.print(Text(f"{name} has ended:", style="red"))
+            out.print(*tail, sep="\n", markup=False)
 
 
 def _show(lab: Lab, out: Console) -> int:
