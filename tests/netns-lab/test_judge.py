@@ -170,6 +170,17 @@ def test_no_answer_is_wrong_unless_the_program_was_broken() -> None:
     assert not wrong(recording(WEB1, WEB2, srv=seen, faults=(fault,)))
 
 
+def test_kernel_of_a_node_that_boots_is_empty_until_its_program_has_started() -> None:
+    empty = Span(10, 20, 2, NONE, "no virtual server")
+    seen = (*spans((0, 9, BOTH)), empty, *spans((21, 30, BOTH)))
+    crash = Fault(9, "crash agent1", nodes=frozenset({"agent1"}), until=11)
+    starts = Fault(11, "Pointsman starts", programs=frozenset({"agent1"}), until=20)
+    killed = Fault(9, "kill pointsman-agent1", programs=frozenset({"agent1"}), until=20)
+    assert not wrong(recording(WEB1, WEB2, kernel=seen, faults=(crash, starts)))
+    assert wrong(recording(WEB1, WEB2, kernel=seen, faults=(crash,)))
+    assert wrong(recording(WEB1, WEB2, kernel=seen, faults=(killed,)))
+
+
 def test_nothing_is_wrong_before_an_instance_was_known_or_after_all_ended() -> None:
     starts = task(1, (5, "TASK_RUNNING", None), (20, "TASK_KILLED", None))
     seen = spans((0, 5.2, NONE), (5.3, 20, frozenset({ONE})), (20.1, 30, NONE))

@@ -152,12 +152,17 @@ def cannot_follow(recording: Recording, node: str) -> list[Interval]:
 def broken(recording: Recording, node: str, what: str, after: float = 0.0) -> list[Interval]:
     """Return when a node could not show a view, and so many seconds after each end of that.
 
-    A kernel goes on without the program.
+    A kernel goes on without the program, unless the node was broken just before: then it is empty
+    until the program has started.
     """
+    lost = [lasting(fault) for fault in recording.faults if node in fault.nodes]
+
+    def counts(fault: Fault) -> bool:
+        anew = any(since <= fault.at <= until + after for since, until in lost)
+        return node in fault.nodes or (node in fault.programs and (what != "kernel" or anew))
+
     return merged(
-        (fault.at, lasting(fault)[1] + after)
-        for fault in recording.faults
-        if node in fault.nodes or (what != "kernel" and node in fault.programs)
+        (fault.at, lasting(fault)[1] + after) for fault in recording.faults if counts(fault)
     )
 
 
