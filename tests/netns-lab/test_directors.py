@@ -53,6 +53,7 @@ def test_a_masqueraded_connection_may_break_once_when_its_director_goes() -> Non
     assert unpromised("direct, mh, kept", found, crash) == KEPT + 1
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_directors_go_and_come_back_and_requests_go_on() -> None:
     if not bgp.SBIN.exists():

@@ -76,7 +76,11 @@ def test_fault_begins_now_and_has_the_words_that_were_said(example: str) -> None
             "pause pointsman-agent1",
             Fault(5.0, "pause pointsman-agent1", programs=frozenset({"agent1"})),
         ),
-        ("crash agent1", "crash agent1", Fault(5.0, "crash agent1", nodes=frozenset({"agent1"}))),
+        (
+            "crash agent1",
+            "crash agent1",
+            Fault(5.0, "crash agent1", nodes=frozenset({"agent1"}), ended=frozenset({"web.3"})),
+        ),
         ("delay agent1 50", "delay agent1 50", Fault(5.0, "delay agent1 50")),
         (
             "delay agent1 400 100",

@@ -128,6 +128,30 @@ def test_failure_while_the_kernel_holds_what_is_paused_or_on_a_host_away_is_excu
         assert [request for _, request in found] == [requests[0], requests[2]]
 
 
+CRASH = Fault(10, "crash agent1", nodes=frozenset({"agent1"}), ended=frozenset({"web.1"}), until=12)
+
+
+def test_failure_after_a_host_is_back_is_excused_until_the_kernel_knows_that_its_tasks_ended() -> (
+    None
+):
+    # By Mesos they run until their agent has looked.
+    seen = spans((0, 14.0, BOTH), (14.1, 30, frozenset({TWO})))
+    crash = msgspec.structs.replace(CRASH, nodes=frozenset({"elsewhere"}))
+    requests = (failed(13, 13.1), failed(14.2, 14.3))
+    found = late(recording(WEB1, WEB2, kernel=seen, faults=(crash,), requests=requests))
+    assert [request for _, request in found] == [requests[1]]
+
+
+def test_dns_may_name_again_what_an_agent_that_is_back_tells_of() -> None:
+    lost = task(1, ALWAYS, (10.5, "TASK_UNREACHABLE", None))
+    names = frozenset({TWO})
+    soon = spans((0, 11, BOTH), (11.1, 12.4, names), (12.5, 14, BOTH), (14.1, 30, names))
+    late_ = spans((0, 11, BOTH), (11.1, 24.4, names), (24.5, 26, BOTH), (26.1, 30, names))
+    assert not stale(recording(lost, WEB2, srv=soon, faults=(CRASH,)))
+    assert stale(recording(lost, WEB2, srv=late_, faults=(CRASH,)))
+    assert stale(recording(lost, WEB2, srv=soon))
+
+
 def test_a_program_that_is_broken_excuses_nothing() -> None:
     fault = Fault(10, "stop agent1", programs=frozenset({"agent1"}), blind=True)
     assert late(recording(WEB1, WEB2, faults=(fault,), requests=(failed(11, 12),)))

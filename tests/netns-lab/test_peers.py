@@ -92,6 +92,7 @@ def test_what_runs_beside_which_peer() -> None:
     }
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_peers_follow_a_killed_instance_and_scaling_beside_pointsman() -> None:
     if not (peers.NAMED.exists() and peers.KEEPALIVED.exists()):

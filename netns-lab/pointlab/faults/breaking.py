@@ -231,8 +231,6 @@ class Breaking:
             case ["crash", node]:
                 self.lab.boot(self.lab.node(node))
                 self._set_packets(plain, broken)
-            case ["clock", seconds]:
-                _step_clock(-float(seconds))
             case ["disk-full", node]:
                 (self._state(node) / "full").unlink(missing_ok=True)
             case ["conntrack-full", node]:

@@ -47,6 +47,7 @@ class Effect(msgspec.Struct, frozen=True):
     tasks: frozenset[str] = _NOBODY
     nodes: frozenset[str] = _NOBODY
     programs: frozenset[str] = _NOBODY
+    ended: frozenset[str] = _NOBODY
     lasts: float | None = None
     """Seconds after which it is over by itself; None where it has to be healed."""
 
@@ -84,6 +85,7 @@ def parse(words: Sequence[str], facts: Facts, at: float) -> tuple[Broken, ...]:
         tasks=effect.tasks,
         nodes=effect.nodes,
         programs=effect.programs,
+        ended=effect.ended,
         blind=blind,
         until=None if effect.lasts is None else at + effect.lasts,
     )
@@ -253,6 +255,13 @@ def _lost(words: Sequence[str], facts: Facts) -> Effect:
     return Effect((name,), nodes=frozenset({name}))
 
 
+def _crashed(words: Sequence[str], facts: Facts) -> Effect:
+    """Find a node that ends with all its tasks."""
+    effect = _lost(words, facts)
+    ended = frozenset(task for task, node in facts.tasks.items() if node in effect.nodes)
+    return msgspec.structs.replace(effect, ended=ended)
+
+
 def _delayed(words: Sequence[str], facts: Facts) -> Effect:
     name = facts.topology.node(words[0]).name
     delay, *jitter = (_number(word, "milliseconds", 0, 60_000) for word in words[1:])
@@ -306,7 +315,7 @@ def _clock(words: Sequence[str], facts: Facts) -> Effect:
     _number(words[0], "seconds", -YEAR, YEAR)
     if not facts.own_kernel:
         raise ValueError("this machine's own clock would change: the lab has no kernel of its own")
-    return Effect((words[0],))
+    return Effect((words[0],), lasts=0.0)
 
 
 def _with_pointsman(words: Sequence[str], facts: Facts) -> str:
@@ -341,14 +350,14 @@ KINDS = {
         Kind("stop T", "SIGTERM; heal starts a process again", _process),
         Kind("restart T", "SIGTERM, and starts it again at once", _restarted),
         Kind("pause T", "SIGSTOP; heal lets it go on", _process),
-        Kind("crash NODE", "no power: all that runs there is gone; heal boots it", _lost),
+        Kind("crash NODE", "no power: all that runs there is gone; heal boots it", _crashed),
         Kind("black-hole NODE", "its ports are down; heal: up", _lost),
         Kind("delay NODE MS [JITTER]", "what it sends and what it gets comes later", _delayed),
         Kind("loss NODE PERCENT", "so much of what it sends and gets is lost", _lossy),
         Kind("duplicate NODE PERCENT", "so much of it comes twice", _duplicated),
         Kind("partition A[,B…] C[,D…]|others", "neither side hears the other", _cut),
         Kind("deaf A[,B…] C[,D…]|others", "the first side does not hear the second", _cut),
-        Kind("clock SECONDS", "the wall clock is stepped; heal: back by as much", _clock),
+        Kind("clock SECONDS", "the wall clock is stepped, and goes on from there", _clock),
         Kind("disk-full NODE", "no room where its Pointsman keeps its state", _full_disk),
         Kind("conntrack-full NODE", "no room in its table of connections", _lost),
         Kind("clear NODE", "ipvsadm -C there; Pointsman mends it", _mended),

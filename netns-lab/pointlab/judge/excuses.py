@@ -10,9 +10,9 @@ from pointlab.judge.truth import (
     gaps,
     lasting,
     merged,
-    of_endpoints,
+    served,
 )
-from pointlab.watch.recording import Endpoint, Load, Recording, Request
+from pointlab.watch.recording import Endpoint, Load, Recording, Request, Task
 
 
 def excused(recording: Recording, load: Load) -> list[Interval]:
@@ -59,7 +59,14 @@ def late(recording: Recording) -> tuple[tuple[Load, Request], ...]:
 def _unfit(recording: Recording, one: Endpoint) -> list[Interval]:
     """Return when nothing could serve at an endpoint."""
     owners = [task for task in recording.tasks if one in task.endpoints]
+    fit = merged(when for task in owners for when in _alive(recording, task))
     names = {task.id for task in owners}
     nodes = {task.agent for task in owners}
     hurt = [lasting(f) for f in recording.faults if f.tasks & names or f.nodes & nodes]
-    return merged([*gaps(of_endpoints(owners).get(one, [])), *hurt])
+    return merged([*gaps(fit), *hurt])
+
+
+def _alive(recording: Recording, task: Task) -> list[Interval]:
+    """Return when a task served and had not ended unnoticed, with its machine."""
+    ends = [fault.at for fault in recording.faults if task.id in fault.ended]
+    return common(served(task), [(-FOREVER, min(ends, default=FOREVER))])

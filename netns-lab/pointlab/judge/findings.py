@@ -31,6 +31,8 @@ ALLOWANCE = 3.0
 """Seconds in which a view may still follow what was known before nobody could know."""
 RECOVERY = 5.0
 """Seconds that a node takes to serve again once it is healed."""
+RETURNING = 10.0
+"""Seconds in which an agent that comes back may tell of tasks that it then finds ended."""
 EARLY = 0.5
 """Seconds by which a node may know of a task before the framework is told."""
 
@@ -153,10 +155,21 @@ def stale(recording: Recording) -> tuple[Stale, ...]:
                     break
                 if one not in span.endpoints:
                     gone = True
-                elif gone:
+                elif gone and not _returning(recording, change.task, span):
                     last = min(span.last, until)
                     found.append(Stale(view.node, one, change.task.id, span.first, last))
     return tuple(found)
+
+
+def _returning(recording: Recording, task: Task, span: Span) -> bool:
+    """Tell whether Mesos says of a task that it runs, as its agent is back and has not looked."""
+    return any(
+        task.id in fault.ended
+        and fault.until is not None
+        and fault.at <= span.first
+        and span.last <= fault.until + RETURNING
+        for fault in recording.faults
+    )
 
 
 def named(recording: Recording) -> tuple[float, ...]:

@@ -122,7 +122,7 @@ def fits(fault: Fault, now: Now, topology: Topology) -> bool:
 def faults(rng: random.Random, topology: Topology) -> list[Fault]:
     """Return all that might be broken, of each kind one for each target."""
     # Not back and then ahead again: that stops all timers of Mesos 1.11 for as long.
-    found = [Fault(f"clock {rng.choice((60, 3600, 86_400))}", frozenset({CLOCK}))]
+    found = [Fault(f"clock {rng.choice((60, 3600, 86_400))}", frozenset({CLOCK}), over=True)]
     for one in topology.nodes.values():
         if "agent" in one.runs and "framework" not in one.runs:
             found += _of_agent(rng, one)

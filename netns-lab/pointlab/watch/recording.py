@@ -103,6 +103,8 @@ class Fault(msgspec.Struct, frozen=True):
     """Nodes that can't be reached while it lasts: requests from, by or to them may fail."""
     programs: frozenset[str] = frozenset()
     """Nodes whose Pointsman can't answer or follow while it lasts; their kernels go on."""
+    ended: frozenset[str] = frozenset()
+    """Tasks that ended with it, whether or not Mesos has heard of that."""
     blind: bool = False
     """While it lasts nobody can know what becomes of tasks (no master, no ZooKeeper)."""
     until: float | None = None
