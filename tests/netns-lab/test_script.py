@@ -38,6 +38,27 @@ def test_file_is_read_step_by_step() -> None:
     assert [step.line for step in read.steps] == [9, 10, 11, 12]
 
 
+def test_before_peers_clients_alone_ask() -> None:
+    read = script.before_peers(script.parse(TEXT.replace("short", "peers"), "dies"))
+
+    assert read.peers
+    assert not read.short
+    assert read.topology == "peers"
+    assert str(read.steps[1]) == "watch web"
+    assert read.steps[1].verb == Watch("web")
+
+
+@pytest.mark.parametrize("name", [n for n in script.names() if script.load(n).peers])
+def test_scenarios_for_peers_name_what_that_topology_has(name: str) -> None:
+    read = script.before_peers(script.load(name))
+    there = {*topology.load(read.topology).nodes, "leader", "zookeeper", "others"}
+
+    for step in read.steps:
+        if isinstance(step.verb, Break):
+            for word in step.verb.words[1:]:
+                assert word in there or word.partition("@")[0].partition(".")[0] == "web"
+
+
 def test_step_is_printed_as_it_is_written() -> None:
     read = script.parse(TEXT, "dies")
 

@@ -14,6 +14,8 @@ import msgspec
 
 FOLDER = Path(__file__).resolve().parents[2] / "scenarios"
 SUFFIX = ".lab"
+PEERS = "peers"
+"""The topology that has Pointsman's peers, too."""
 WITHIN = 60.0
 """Seconds that is waited for what is expected, where a step does not say: an instance takes 2 s to
 start, and 40 s where several labs share two processors."""
@@ -157,6 +159,8 @@ class Scenario(msgspec.Struct, frozen=True):
     steps: tuple[Step, ...]
     short: bool = False
     """Whether it is among the few that show the most."""
+    peers: bool = False
+    """Whether it can be done before Pointsman and its peers alike."""
 
     @property
     def title(self) -> str:
@@ -180,7 +184,7 @@ def load(name: str) -> Scenario:
 def parse(text: str, name: str) -> Scenario:
     """Read a scenario; raises ScriptError, which names the line."""
     about: list[str] = []
-    topology, short = "", False
+    topology, flags = "", set[str]()
     steps: list[Step] = []
     for number, line in enumerate(text.splitlines(), 1):
         try:
@@ -192,8 +196,8 @@ def parse(text: str, name: str) -> Scenario:
                     pass
                 case ["topology", word] if not topology:
                     topology = word
-                case ["short"]:
-                    short = True
+                case ["short" | "peers" as flag]:
+                    flags.add(flag)
                 case _ if not topology:
                     raise ScriptError("`topology NAME` comes first")
                 case said:
@@ -204,7 +208,18 @@ def parse(text: str, name: str) -> Scenario:
     if not steps:
         raise ScriptError(f"{name}{SUFFIX}: has no step")
     described = "\n\n".join(" ".join(p.split("\n")) for p in "\n".join(about).split("\n\n"))
-    return Scenario(name, described, topology, tuple(steps), short)
+    return Scenario(name, described, topology, tuple(steps), "short" in flags, "peers" in flags)
+
+
+def before_peers(scenario: Scenario) -> Scenario:
+    """Return a scenario for the topology that has the peers, where clients alone ask."""
+    steps = tuple(
+        msgspec.structs.replace(one, text=f"watch {one.verb.app}", verb=Watch(one.verb.app))
+        if isinstance(one.verb, Watch)
+        else one
+        for one in scenario.steps
+    )
+    return msgspec.structs.replace(scenario, topology=PEERS, steps=steps)
 
 
 def step(words: Sequence[str]) -> Step:

@@ -2,7 +2,7 @@
 
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http.client import HTTPException
 from typing import Any
 
@@ -22,7 +22,7 @@ from pointlab.scenario.script import (
     Stop,
     Watch,
 )
-from pointlab.site import apps, bgp
+from pointlab.site import apps, bgp, peers
 from pointlab.site.lab import Lab
 from pointlab.site.process import wait_for
 from pointlab.watch import eyes
@@ -56,6 +56,7 @@ class Stage:
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
         self._watched: dict[str, Watching] = {}
+        self._peers: dict[str, Watching] = {}
         self.breaking = Breaking(lab)
         self.journal = self.breaking.journal
         self.eyes = Eyes(lab, self.journal.faults)
@@ -74,15 +75,22 @@ class Stage:
 
         Raises OSError when the framework does not tell of its tasks.
         """
+        return self._recordings(title, self._watched)
+
+    def of_peers(self, title: str) -> tuple[Recording, ...]:
+        """Return the same as the peers had it, where the topology has them."""
+        return self._recordings(title, self._peers)
+
+    def _recordings(self, title: str, watched: Mapping[str, Watching]) -> tuple[Recording, ...]:
         faults, notes = self.journal.faults(), self.journal.notes()
         return tuple(
             watching.recording(title, self.lab.topology.name, self.eyes.tasks(app), faults, notes)
-            for app, watching in self._watched.items()
+            for app, watching in watched.items()
         )
 
     def stop(self) -> None:
         """End the loads and look no more."""
-        for watching in self._watched.values():
+        for watching in (*self._watched.values(), *self._peers.values()):
             watching.stop()
 
     def _do(self, step: Step) -> None:
@@ -166,6 +174,13 @@ class Stage:
         self._watched[verb.app] = watching = Watching(
             verb.app, vip, nodes, self._loads(verb, vip), *names, kernel=KERNEL, dns=DNS
         )
+        if peers.present(self.lab.topology):
+            self._peers[verb.app] = peers.watched(
+                self.lab, verb.app, rate=verb.rate, kernel=KERNEL, dns=DNS
+            )
+            number = len(cast.serving(self.eyes.tasks(verb.app)))
+            wait_for(lambda: peers.have(self.lab, verb.app, number), "the peers having all", NAMED)
+            self._peers[verb.app].start()
         watching.start()
 
     def _loads(self, verb: Watch, vip: str) -> list[LoadSpec]:

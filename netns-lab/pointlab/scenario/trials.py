@@ -14,7 +14,7 @@ from pointlab.scenario import script
 from pointlab.scenario.script import Break, Heal, Kill, Scenario, Step
 from pointlab.scenario.stage import FAILURES, Stage, StepError
 from pointlab.shows import demo
-from pointlab.site import topology
+from pointlab.site import peers, topology
 from pointlab.site.lab import Lab
 from pointlab.site.process import wait_for
 from pointlab.site.topology import Topology
@@ -23,6 +23,9 @@ from pointlab.watch.recording import Recording
 
 RECOVERS = 90.0
 """Seconds for what was healed to be as before."""
+LAG = 3.0
+"""Seconds that the peers are given to follow the last step: they ask every 2 s."""
+PEERS = "keepalived, BIND"
 LOOSE = Break | Heal | Kill
 """Steps that mean nothing where their target is not there."""
 AGREE = script.step(["expect", "agreement", "within", "60"])
@@ -39,6 +42,8 @@ class Result(msgspec.Struct, frozen=True):
     problems: tuple[str, ...]
     clean: bool
     """Whether its lab can be used for another: all was healed and agreed."""
+    peers: tuple[Verdict, ...] = ()
+    """What its peers did; they are not judged."""
 
 
 def run(
@@ -87,17 +92,22 @@ def perform(scenario: Scenario, lab: Lab, out: Console, *, loose: bool = False) 
             clean = clean and bool(step.line)
             problems.append(_placed(scenario, step, error))
     lasted = time.monotonic() - began
+    if peers.present(lab.topology):
+        time.sleep(LAG)
     stage.stop()
     problems += _ended(lab)
     problems += [f"{name} has met an error: {errors_}" for name, errors_ in _new(lab, errors)]
     try:
         recordings = stage.recordings(scenario.name)
+        beside = stage.of_peers(f"{scenario.name}, {PEERS}")
     except FAILURES as error:
         problems.append(f"the framework does not tell of its tasks: {error}")
         return Result(scenario, lasted, (), (), tuple(problems), clean=False)
     verdicts = tuple(verdict(one) for one in recordings)
     problems += [problem for one in verdicts for problem in one.problems]
-    return Result(scenario, lasted, recordings, verdicts, tuple(problems), clean)
+    return Result(
+        scenario, lasted, recordings, verdicts, tuple(problems), clean, tuple(map(verdict, beside))
+    )
 
 
 def _recovered(stage: Stage) -> None:
@@ -120,21 +130,25 @@ def table(results: Sequence[Result]) -> Table:
         made.add_column(column, justify="right", no_wrap=True)
     made.add_column("\n\n\nverdict", no_wrap=True)
     for one in results:
-        figures = [each.figures for each in one.verdicts]
-        late = sum(each.late for each in figures)
-        wrong = sum(len(each.wrong) + len(each.stale) for each in one.verdicts)
-        made.add_row(
-            one.scenario.name,
-            f"{one.lasted:.0f} s",
-            str(sum(each.requests for each in figures)),
-            str(sum(each.failed for each in figures)),
-            Text(str(late), style="bold red" if late else ""),
-            _longest(each.dns_max for each in figures),
-            _longest(each.kernel_max for each in figures),
-            Text(str(wrong), style="bold red" if wrong else ""),
-            Text("failed", style="bold red") if one.problems else Text("good", style="green"),
-        )
+        good = Text("failed", style="bold red") if one.problems else Text("good", style="green")
+        lasted = f"{one.lasted:.0f} s"
+        made.add_row(one.scenario.name, lasted, *_cells(one.verdicts, "bold red"), good)
+        if one.peers:
+            made.add_row(Text(f"  {PEERS}", style="dim"), "", *_cells(one.peers, ""), "")
     return made
+
+
+def _cells(verdicts: Sequence[Verdict], style: str) -> Iterator[Text]:
+    """Yield what the table tells of some verdicts; ``style`` is of what should not be."""
+    figures = [each.figures for each in verdicts]
+    late = sum(each.late for each in figures)
+    wrong = sum(len(each.wrong) + len(each.stale) for each in verdicts)
+    yield Text(str(sum(each.requests for each in figures)))
+    yield Text(str(sum(each.failed for each in figures)))
+    yield Text(str(late), style=style if late else "")
+    yield Text(_longest(each.dns_max for each in figures))
+    yield Text(_longest(each.kernel_max for each in figures))
+    yield Text(str(wrong), style=style if wrong else "")
 
 
 class _Labs:

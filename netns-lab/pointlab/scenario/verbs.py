@@ -106,6 +106,8 @@ def _tell(stage: Stage, out: Console, until: float) -> None:
 def test(options: Options) -> int:
     """Do scenarios, and print what came of them; return 1 when one failed."""
     scenarios = chosen(options.scenario, short=options.short)
+    if options.peers:
+        scenarios = [script.before_peers(one) for one in scenarios if one.peers]
     if options.list:
         for one in scenarios:
             print(f"{one.name:22} {one.title}")
@@ -194,6 +196,9 @@ def add(add_command: Callable[..., argparse.ArgumentParser], run: Callable[..., 
     command.add_argument("scenario", nargs="*", help="names or files; all without any")
     command.add_argument("--list", action="store_true", help="only tell which there are")
     command.add_argument("--short", action="store_true", help="those few that show the most")
+    command.add_argument(
+        "--peers", action="store_true", help="those that suit, beside keepalived and BIND"
+    )
     command.add_argument("--twice", action="store_true", help="all of them twice")
     walks = add_command(
         "walk", "break and heal by chance, judge what was seen, then clean up", walk_, outside
