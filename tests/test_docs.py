@@ -8,6 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from pointlab.faults import faults
+from pointlab.scenario import script
+from pointlab.site import topology
 from pointsman.checking import Checking
 from pointsman.config import Config, parse
 from pointsman.discovery.seen import Seen
@@ -72,6 +75,18 @@ def test_files_named_in_the_documents_exist() -> None:
     for document in DOCUMENTS:
         for file in named.findall(document.read_text()):
             assert (ROOT / file).exists(), f"{document.name}: {file}"
+
+
+def test_every_scenario_topology_and_fault_of_the_lab_is_documented() -> None:
+    text = (ROOT / "docs/lab.md").read_text()
+    for name in script.names():
+        assert f"| `{name}` | {script.load(name).title} |" in text
+    for name in topology.names():
+        assert f"| `{name}` |" in text
+    for kind in faults.KINDS:
+        assert f"`{kind} " in text
+    for verb in script.VERBS:
+        assert f"`{verb} " in text
 
 
 def test_the_version_is_said_once() -> None:
