@@ -173,6 +173,14 @@ def test_answer_that_names_again_what_it_had_let_go_is_stale() -> None:
     assert (one.task, one.endpoint, one.first, one.last) == ("web.1", ONE, 12.1, 12.5)
 
 
+def test_program_that_starts_may_name_what_it_kept() -> None:
+    seen = spans((0, 10, BOTH), (10.1, 12, frozenset({TWO})), (15, 16, BOTH))
+    after = spans((16.1, 30, frozenset({TWO})))
+    starts = Fault(14, "Pointsman starts", programs=frozenset({"agent1"}), until=16.5)
+    assert stale(recording(DIES_AT_10, WEB2, srv=(*seen, *after)))
+    assert not stale(recording(DIES_AT_10, WEB2, srv=(*seen, *after), faults=(starts,)))
+
+
 def test_what_serves_again_is_not_stale() -> None:
     two = frozenset({TWO})
     blinks = task(1, ALWAYS, (10, "TASK_LOST", None), (12.2, "TASK_RUNNING", None))

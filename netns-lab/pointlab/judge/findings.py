@@ -139,12 +139,17 @@ def _has_followed(span: Span, mine: frozenset[Endpoint], serves: bool) -> bool:
 
 
 def stale(recording: Recording) -> tuple[Stale, ...]:
-    """Return where DNS named an ended instance after it had answered without it since."""
+    """Return where DNS named an ended instance after it had answered without it since.
+
+    A program that starts is left out: until it has heard of a master it answers from what it kept
+    of the run before, some seconds of which it may have lost.
+    """
     times = of_endpoints(recording.tasks)
     found = []
     for view in recording.views:
         if view.what != "srv":
             continue
+        starts = merged(lasting(f) for f in recording.faults if view.node in f.programs)
         lasts = [span.last for span in view.spans]
         for change, one, until in _ends(recording, times):
             gone = False
@@ -156,8 +161,10 @@ def stale(recording: Recording) -> tuple[Stale, ...]:
                 if one not in span.endpoints:
                     gone = True
                 elif gone and not _returning(recording, change.task, span):
-                    last = min(span.last, until)
-                    found.append(Stale(view.node, one, change.task.id, span.first, last))
+                    found += [
+                        Stale(view.node, one, change.task.id, first, last)
+                        for first, last in without((span.first, min(span.last, until)), starts)
+                    ]
     return tuple(found)
 
 
