@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from pointlab.faults import breaking
 from pointlab.scenario import verbs
-from pointlab.shows import beside, demo, directors, health
+from pointlab.shows import demo, directors, health
 from pointlab.site import guest, lab, topology
 from pointlab.site.lab import Lab
 
@@ -64,7 +64,6 @@ def _parser() -> argparse.ArgumentParser:
 
     add("demo", "show a failover from beginning to end, then clean up", _demo, _boot)
     add("directors", "crash one of two directors under load, then clean up", _directors, _boot)
-    add("peers", "kill and scale an app beside keepalived and BIND, then clean up", _peers, _boot)
     checks = add(
         "checks", "break servers under load, beside keepalived, then clean up", _checks, _boot
     )
@@ -107,10 +106,6 @@ def _demo(_: Options) -> int:
 
 def _directors(_: Options) -> int:
     return directors.run()
-
-
-def _peers(_: Options) -> int:
-    return beside.run()
 
 
 def _checks(options: Options) -> int:

@@ -25,7 +25,7 @@ RECOVERS = 90.0
 """Seconds for what was healed to be as before."""
 LAG = 3.0
 """Seconds that the peers are given to follow the last step: they ask every 2 s."""
-PEERS = "keepalived, BIND"
+PEERS = "peers"
 LOOSE = Break | Heal | Kill
 """Steps that mean nothing where their target is not there."""
 AGREE = script.step(["expect", "agreement", "within", "60"])
