@@ -16,14 +16,17 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 @contextlib.contextmanager
 def inside(name: str) -> Iterator[None]:
-    """Be in a namespace; sockets made there stay there. "" is where the thread is already."""
+    """Be in a namespace; sockets made there stay there. "" is where the thread is already.
+
+    One without a name is given as ``/proc/PID/ns/net``.
+    """
     if not name:
         yield
         return
     # Bare descriptors: a user-mode-linux takes long for each of a file object's system calls.
     home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
-        there = os.open(f"/run/netns/{name}", os.O_RDONLY | os.O_CLOEXEC)
+        there = os.open(_path(name), os.O_RDONLY | os.O_CLOEXEC)
         try:
             _enter(there)
         finally:
@@ -38,12 +41,17 @@ def inside(name: str) -> Iterator[None]:
 
 def inode(name: str) -> int:
     """Tell a namespace from one of its name that is made later; raises OSError when none is."""
-    return os.stat(f"/run/netns/{name}").st_ino if name else 0  # noqa: PTH116 - as above
+    return os.stat(_path(name)).st_ino if name else 0  # noqa: PTH116 - as above
 
 
 def exists(name: str) -> bool:
     """Tell whether there is one of that name; "" is always."""
-    return not name or Path("/run/netns", name).exists()
+    return not name or Path(_path(name)).exists()
+
+
+def _path(name: str) -> str:
+    """Return the file of a namespace; of one without a name its path in /proc is given."""
+    return os.path.join("/run/netns", name)  # noqa: PTH118 - as above
 
 
 def _enter(descriptor: int) -> None:
