@@ -5,7 +5,7 @@ usage: web.py ADDRESS PORT
 It listens on all addresses, of IPv4 and IPv6, where ADDRESS is ``::``.
 ``/sleep/SECONDS`` takes so long. Connections are kept for further requests, as HTTP/1.1 has it. On
 SIGTERM it ends as a service should: it goes on answering, says with each answer that its connection
-ends, and is gone once there have been none for some seconds.
+ends, and is gone once there have been none for some seconds, or after some more.
 
 The standard library's server takes a quarter of a second longer to start.
 """
@@ -19,6 +19,8 @@ import time
 
 QUIET = 3.0
 """Seconds without a connection after which nobody comes any more."""
+MOST = 20.0
+"""Seconds after which it ends though somebody still comes, as health checks do."""
 
 
 class Server:
@@ -49,7 +51,8 @@ class Server:
         threading.Thread(target=self._leave, daemon=True).start()
 
     def _leave(self) -> None:
-        while self._open or time.monotonic() - self._last < QUIET:
+        began = time.monotonic()
+        while self._open or time.monotonic() < min(self._last + QUIET, began + MOST):
             time.sleep(0.05)
         os._exit(0)
 
