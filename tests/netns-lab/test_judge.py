@@ -152,6 +152,13 @@ def test_dns_may_name_again_what_an_agent_that_is_back_tells_of() -> None:
     assert stale(recording(lost, WEB2, srv=soon))
 
 
+def test_what_changed_just_before_the_end_need_not_have_been_followed() -> None:
+    for at, count in ((29.9, 0), (20.0, 2)):
+        starts = task(1, (at, "TASK_RUNNING", None))
+        seen = spans((0, 30, frozenset({TWO})))
+        assert len(disagreements(recording(starts, WEB2, kernel=seen, srv=seen))) == count
+
+
 def test_a_program_that_is_broken_excuses_nothing() -> None:
     fault = Fault(10, "stop agent1", programs=frozenset({"agent1"}), blind=True)
     assert late(recording(WEB1, WEB2, faults=(fault,), requests=(failed(11, 12),)))

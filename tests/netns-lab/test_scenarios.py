@@ -26,6 +26,7 @@ def test_few_scenarios_that_show_the_most_go_well(tmp_path: Path) -> None:
     assert "<svg" in page.read_text()
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_random_walk_goes_well() -> None:
     done = lab("walk", "--minutes", "3", "--seed", "1", "--topology", "small")

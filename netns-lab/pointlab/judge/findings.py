@@ -33,6 +33,8 @@ RECOVERY = 5.0
 """Seconds that a node takes to serve again once it is healed."""
 RETURNING = 10.0
 """Seconds in which an agent that comes back may tell of tasks that it then finds ended."""
+JUST = 2.0
+"""Seconds before the end in which a change may not have been followed."""
 EARLY = 0.5
 """Seconds by which a node may know of a task before the framework is told."""
 
@@ -291,7 +293,8 @@ def _is_hurt(recording: Recording, task: Task, until: float) -> bool:
 def disagreements(recording: Recording) -> tuple[Disagreement, ...]:
     """Return where a kernel or DNS was not as the tasks were at the end.
 
-    Nothing is asked of a node that is still broken then, nor of tasks that are.
+    Nothing is asked of a node that is still broken then, nor of tasks that are, or that changed
+    just before.
     """
     ended = recording.ended
     lasts = [fault for fault in recording.faults if lasting(fault)[1] > ended]
@@ -302,6 +305,9 @@ def disagreements(recording: Recording) -> tuple[Disagreement, ...]:
         for one in task.endpoints
         if task.id in fault.tasks or task.agent in fault.nodes
     }
+    for change in changes(recording):
+        if ended - JUST < change.at <= ended:
+            hurt |= {*change.task.endpoints}
     found = []
     for view in recording.views:
         if view.what == "vip" or any(
