@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointlab.scenario import cast
 from pointlab.site import apps, topology
+from pointlab.watch import cast
 from pointlab.watch.recording import Fault, Moment, Task
 
 SMALL = topology.load("small")

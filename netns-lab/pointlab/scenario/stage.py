@@ -7,7 +7,6 @@ from http.client import HTTPException
 from typing import Any
 
 from pointlab.faults.breaking import Breaking
-from pointlab.scenario import cast
 from pointlab.scenario.script import (
     Break,
     Expect,
@@ -25,7 +24,7 @@ from pointlab.scenario.script import (
 from pointlab.site import apps, bgp, peers
 from pointlab.site.lab import Lab
 from pointlab.site.process import wait_for
-from pointlab.watch import eyes
+from pointlab.watch import cast, eyes
 from pointlab.watch.eyes import Eyes
 from pointlab.watch.recording import Recording, endpoint
 from pointlab.watch.watching import LoadSpec, Watching

@@ -7,11 +7,10 @@ import time
 from collections.abc import Callable, Sequence
 
 from pointlab.judge.truth import visible
-from pointlab.scenario import cast
-from pointlab.scenario.cast import bracketed, written
 from pointlab.site import netns
 from pointlab.site.lab import Lab
-from pointlab.watch import lookup, record
+from pointlab.watch import cast, lookup, record
+from pointlab.watch.cast import bracketed, written
 from pointlab.watch.recording import Fault, Seen, Task, endpoint
 
 DOMAIN = "marathon.l4lb.thisdcos.directory"
