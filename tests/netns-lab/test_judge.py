@@ -195,6 +195,14 @@ def test_what_serves_again_is_not_stale() -> None:
     assert not stale(recording(blinks, WEB2, srv=seen))
 
 
+def test_what_runs_where_another_had_ended_may_be_named_before_it_is_healthy() -> None:
+    checked = task(1, (20, "TASK_RUNNING", None), (28, "TASK_RUNNING", True))
+    successor = msgspec.structs.replace(checked, id="web.3")
+    seen = spans((0, 10.1, BOTH), (10.2, 20.1, frozenset({TWO})), (20.2, 30, BOTH))
+    assert stale(recording(DIES_AT_10, WEB2, srv=seen))
+    assert not stale(recording(DIES_AT_10, WEB2, successor, srv=seen))
+
+
 def test_longest_that_an_answer_named_what_had_ended() -> None:
     seen = spans((0, 10.2, BOTH), (10.3, 30, frozenset({TWO})))
     (took,) = named(recording(DIES_AT_10, WEB2, srv=seen))

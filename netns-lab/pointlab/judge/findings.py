@@ -21,6 +21,7 @@ from pointlab.judge.truth import (
     longest,
     merged,
     of_endpoints,
+    ran,
     served,
     visible,
     without,
@@ -146,14 +147,13 @@ def stale(recording: Recording) -> tuple[Stale, ...]:
     A program that starts is left out: until it has heard of a master it answers from what it kept
     of the run before, some seconds of which it may have lost.
     """
-    times = of_endpoints(recording.tasks)
     found = []
     for view in recording.views:
         if view.what != "srv":
             continue
         starts = merged(lasting(f) for f in recording.faults if view.node in f.programs)
         lasts = [span.last for span in view.spans]
-        for change, one, until in _ends(recording, times):
+        for change, one, until in _ends(recording):
             gone = False
             for span in islice(view.spans, bisect_left(lasts, change.at), None):
                 if span.status not in SAID:
@@ -183,14 +183,13 @@ def _returning(recording: Recording, task: Task, span: Span) -> bool:
 
 def named(recording: Recording) -> tuple[float, ...]:
     """Return for how long each DNS named each instance that had ended, while it could know."""
-    times = of_endpoints(recording.tasks)
     found = []
     for view in recording.views:
         if view.what != "srv":
             continue
         holes = cannot_follow(recording, view.node)
         lasts = [span.last for span in view.spans]
-        for change, one, until in _ends(recording, times):
+        for change, one, until in _ends(recording):
             last = change.at
             for span in islice(view.spans, bisect_left(lasts, change.at), None):
                 if span.status not in SAID:
@@ -202,17 +201,21 @@ def named(recording: Recording) -> tuple[float, ...]:
     return tuple(found)
 
 
-def _ends(
-    recording: Recording, times: dict[Endpoint, list[Interval]]
-) -> Iterator[tuple[Change, Endpoint, float]]:
-    """Yield each end of an endpoint since the beginning, and when something serves there again."""
+def _ends(recording: Recording) -> Iterator[tuple[Change, Endpoint, float]]:
+    """Yield each end of an endpoint since the beginning, and when something runs there again.
+
+    While nothing is healthy, DNS names all that run.
+    """
+    serving = of_endpoints(recording.tasks, served)
+    running = of_endpoints(recording.tasks, ran)
     for change in changes(recording):
         if change.serves or change.at < recording.began:
             continue
         for one in change.task.endpoints:
-            if not any(since <= change.at < until for since, until in times[one]):
-                later = (since for since, _ in times[one] if since > change.at)
-                yield change, one, next(later, FOREVER)
+            if not any(since <= change.at < until for since, until in serving[one]):
+                begins = [since for since, _ in (*serving[one], *running[one])]
+                later = (since for since in begins if since > change.at)
+                yield change, one, min(later, default=FOREVER)
 
 
 def wrong(recording: Recording) -> tuple[Wrong, ...]:

@@ -1,7 +1,7 @@
 """What was so in the cluster: which tasks served when, and what could not be known or reached."""
 
 from bisect import bisect_right
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 
 import msgspec
 
@@ -46,23 +46,34 @@ def changes(recording: Recording) -> tuple[Change, ...]:
 
 def served(task: Task) -> list[Interval]:
     """Return when a task served."""
+    return _while([(moment.at, serves(task, moment)) for moment in task.moments])
+
+
+def ran(task: Task) -> list[Interval]:
+    """Return when a task ran, healthy or not."""
+    return _while([(moment.at, moment.state == "TASK_RUNNING") for moment in task.moments])
+
+
+def _while(steps: Sequence[tuple[float, bool]]) -> list[Interval]:
     found: list[Interval] = []
     begun: float | None = None
-    for moment in task.moments:
-        if serves(task, moment):
-            begun = moment.at if begun is None else begun
+    for at, holds in steps:
+        if holds:
+            begun = at if begun is None else begun
         elif begun is not None:
-            found.append((begun, moment.at))
+            found.append((begun, at))
             begun = None
     return found if begun is None else [*found, (begun, FOREVER)]
 
 
-def of_endpoints(tasks: Iterable[Task]) -> dict[Endpoint, list[Interval]]:
-    """Return when anything served, by endpoint: one task may come to have the port of another."""
+def of_endpoints(
+    tasks: Iterable[Task], when: Callable[[Task], list[Interval]]
+) -> dict[Endpoint, list[Interval]]:
+    """Return when anything did, by endpoint: one task may come to have the port of another."""
     found: dict[Endpoint, list[Interval]] = {}
     for task in tasks:
         for one in task.endpoints:
-            found[one] = merged([*found.get(one, []), *served(task)])
+            found[one] = merged([*found.get(one, []), *when(task)])
     return found
 
 
