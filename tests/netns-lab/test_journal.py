@@ -54,14 +54,15 @@ def test_first_end_counts(journal: Journal) -> None:
 
 
 def test_notes_come_in_their_order(journal: Journal) -> None:
-    journal.note("scale web 5", 1.0)
-    journal.note("sleep 2", 2.0)
+    notes = Note(1.0, "scale web 5"), Note(2.0, "web.lab:5: web 5: 3 serve", unmet=True)
+    for note in notes:
+        journal.note(note)
 
-    assert journal.notes() == (Note(1.0, "scale web 5"), Note(2.0, "sleep 2"))
+    assert journal.notes() == notes
 
 
 def test_beginning_keeps_what_is_still_broken(journal: Journal) -> None:
-    journal.note("earlier", 1.0)
+    journal.note(Note(1.0, "earlier"))
     journal.broke(PAUSE)
     journal.healed(PAUSE, 12.0)
     journal.broke(KILL, "kill master2")
@@ -85,7 +86,7 @@ def test_torn_line_does_no_harm_to_those_around_it(
     line = (folder / "journal").read_bytes()[len(before) :]
     (folder / "journal").write_bytes(before + line[: cut % (len(line) - 1)])
 
-    journal.note("after", 3.0)
+    journal.note(Note(3.0, "after"))
 
     assert journal.faults()[0] == PAUSE
     assert journal.notes() == (Note(3.0, "after"),)

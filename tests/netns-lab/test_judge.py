@@ -14,6 +14,7 @@ from pointlab.watch.recording import (
     Fault,
     Load,
     Moment,
+    Note,
     Recording,
     Request,
     Span,
@@ -257,6 +258,12 @@ def test_kernel_of_an_ipv4_vip_has_the_ipv4_endpoints() -> None:
     dual = Task("web.1", "agent1", (ONE, ("fd00::11", 31_001)), (Moment(*ALWAYS),))
     srv = spans((0, 30, frozenset(dual.endpoints)))
     assert not disagreements(recording(dual, kernel=spans((0, 30, frozenset({ONE}))), srv=srv))
+
+
+def test_expectation_that_was_not_met_is_a_problem() -> None:
+    notes = Note(3.0, "scale web 5"), Note(9.0, "web.lab:5: expect web 5: 3 serve", unmet=True)
+    seen = msgspec.structs.replace(recording(WEB1, WEB2), notes=notes)
+    assert verdict(seen).problems == ("web.lab:5: expect web 5: 3 serve",)
 
 
 def test_problems_are_sentences() -> None:

@@ -58,9 +58,9 @@ class Journal:
         """Write down that it lasts no more; what is said first counts."""
         self._append(_Healed(fault.at, fault.words, at))
 
-    def note(self, text: str, at: float) -> None:
+    def note(self, note: Note) -> None:
         """Write down a step, or what somebody did."""
-        self._append(_Noted(Note(at, text)))
+        self._append(_Noted(note))
 
     def faults(self) -> tuple[Fault, ...]:
         """Return all that was broken, in that order, with when it was healed."""

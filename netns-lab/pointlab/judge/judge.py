@@ -66,6 +66,7 @@ def verdict(recording: Recording) -> Verdict:
         different,
         _figures(recording, follows, len(unexcused)),
         (
+            *(note.text for note in recording.notes if note.unmet),
             *_late_words(recording, unexcused),
             *_followed_words(recording, follows),
             *(_stale_words(recording, one) for one in resurrected),

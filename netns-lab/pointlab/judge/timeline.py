@@ -39,7 +39,7 @@ class Line(msgspec.Struct, frozen=True):
 def timeline(recording: Recording, verdict: Verdict) -> tuple[Line, ...]:
     """Return all that happened since the recording began, in order of time."""
     lines = [
-        *(Line(note.at, "note", note.text) for note in recording.notes),
+        *(Line(n.at, "wrong" if n.unmet else "note", n.text) for n in recording.notes),
         *_faults(recording),
         *_tasks(recording),
         *_followed(verdict),

@@ -59,7 +59,7 @@ def _summary(judged: Sequence[tuple[Recording, Verdict]]) -> str:
         rows.append(
             f'<tr><td><a href="#scenario-{number}">{escape(recording.title)}</a></td>'
             f'<td class="{"bad" if problems else "good"}">'
-            f"{_many(problems, 'problem') if problems else 'as it should be'}</td>"
+            f"{many(problems, 'problem') if problems else 'as it should be'}</td>"
             + _numbers(
                 _count(figures.requests),
                 _count(figures.failed),
@@ -83,7 +83,7 @@ def _scenario(number: int, recording: Recording, found: Verdict, heading: str) -
     return (
         f'<section class="scenario" id="{name}" aria-labelledby="{name}-head">'
         f'<header><{heading} id="{name}-head">{escape(recording.title)}</{heading}>'
-        f'<p class="dim">{escape(recording.topology)}; {_many(len(recording.nodes), "node")} with '
+        f'<p class="dim">{escape(recording.topology)}; {many(len(recording.nodes), "node")} with '
         f"Pointsman; app {escape(recording.app)} at {escape(recording.vip)}; {lasted:.0f} s</p>"
         "</header>"
         f'<p class="verdict{" bad" if problems else ""}">{escape(headline(found))}</p>'
@@ -99,11 +99,11 @@ def _scenario(number: int, recording: Recording, found: Verdict, heading: str) -
 def headline(found: Verdict) -> str:
     """Say the verdict in a sentence."""
     figures = found.figures
-    sent = _many(figures.requests, "request")
+    sent = many(figures.requests, "request")
     if figures.late:
         return (
             f"Of {sent} {_count(figures.late)} failed without excuse; "
-            f"{_many(len(found.problems), 'problem')} in all."
+            f"{many(len(found.problems), 'problem')} in all."
         )
     if found.problems:
         return f"No request failed without excuse, of {sent}, but there is " + (
@@ -218,7 +218,8 @@ def _count(count: int) -> str:
     return f"{count:,}".replace(",", "\u202f")
 
 
-def _many(count: int, what: str) -> str:
+def many(count: int, what: str) -> str:
+    """Say how many there are."""
     return f"{_count(count)} {what}{'' if count == 1 else 's'}"
 
 

@@ -26,7 +26,7 @@ from pointlab.site.lab import Lab
 from pointlab.site.process import wait_for
 from pointlab.watch import cast, eyes
 from pointlab.watch.eyes import Eyes
-from pointlab.watch.recording import Recording, endpoint
+from pointlab.watch.recording import Note, Recording, endpoint
 from pointlab.watch.watching import LoadSpec, Watching
 
 KERNEL, DNS = 0.05, 0.2
@@ -63,7 +63,7 @@ class Stage:
     def do(self, step: Step) -> None:
         """Do a step; raises StepError."""
         if isinstance(step.verb, NOTED):
-            self.journal.note(str(step), time.monotonic())
+            self.journal.note(Note(time.monotonic(), str(step)))
         try:
             self._do(step)
         except FAILURES as error:

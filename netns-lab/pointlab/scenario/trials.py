@@ -19,7 +19,7 @@ from pointlab.site.lab import Lab
 from pointlab.site.process import wait_for
 from pointlab.site.topology import Topology
 from pointlab.watch.eyes import Eyes
-from pointlab.watch.recording import Recording
+from pointlab.watch.recording import Note, Recording
 
 RECOVERS = 90.0
 """Seconds for what was healed to be as before."""
@@ -88,9 +88,9 @@ def perform(scenario: Scenario, lab: Lab, out: Console, *, loose: bool = False) 
             out.print(Text(f"          {error}", style="dim" if left_out else "red"))
             if left_out:
                 continue
-            stage.journal.note(f"not so: {error}", time.monotonic())
-            clean = clean and bool(step.line)
             problems.append(_placed(scenario, step, error))
+            stage.journal.note(Note(time.monotonic(), problems[-1], unmet=True))
+            clean = clean and bool(step.line)
     lasted = time.monotonic() - began
     if peers.present(lab.topology):
         time.sleep(LAG)
@@ -104,7 +104,7 @@ def perform(scenario: Scenario, lab: Lab, out: Console, *, loose: bool = False) 
         problems.append(f"the framework does not tell of its tasks: {error}")
         return Result(scenario, lasted, (), (), tuple(problems), clean=False)
     verdicts = tuple(verdict(one) for one in recordings)
-    problems += [problem for one in verdicts for problem in one.problems]
+    problems += [words for one in verdicts for words in one.problems if words not in problems]
     return Result(
         scenario, lasted, recordings, verdicts, tuple(problems), clean, tuple(map(verdict, beside))
     )

@@ -147,7 +147,7 @@ def _judged(scenarios: Iterable[Scenario], options: Options, *, loose: bool = Fa
     out.print(trials.table(results))
     failed = sum(bool(one.problems) for one in results)
     out.print(
-        f"\n{len(results)} scenarios in {time.monotonic() - began:.0f} s, "
+        f"\n{report.many(len(results), 'scenario')} in {time.monotonic() - began:.0f} s, "
         f"[{'red' if failed else 'green'} bold]{failed} failed[/]"
     )
     recordings = [recording for one in results for recording in one.recordings]

@@ -116,6 +116,8 @@ class Note(msgspec.Struct, frozen=True):
 
     at: float
     text: str
+    unmet: bool = False
+    """Whether it was not so as was expected, or could not be done: then ``text`` says why."""
 
 
 class Recording(msgspec.Struct, frozen=True):
