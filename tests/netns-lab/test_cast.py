@@ -48,6 +48,7 @@ def test_task_is_made_of_all_that_was_told_of_it() -> None:
             Moment(3.0, "TASK_RUNNING", True),
             Moment(5.0, "TASK_FAILED"),
         ),
+        checked=True,
     )
     assert (second.id, second.agent) == ("web.2", "agent2")
 

@@ -32,7 +32,11 @@ def task(number: int, *moments: tuple[float, str, bool | None]) -> Task:
     """Return web.1 at ONE on agent1, or web.2 at TWO on agent2."""
     where = {1: ONE, 2: TWO}[number]
     return Task(
-        f"web.{number}", f"agent{number}", (where,), tuple(Moment(*moment) for moment in moments)
+        f"web.{number}",
+        f"agent{number}",
+        (where,),
+        tuple(Moment(*moment) for moment in moments),
+        checked=any(healthy is not None for _, _, healthy in moments),
     )
 
 
@@ -79,6 +83,18 @@ def test_task_with_a_check_serves_once_it_is_healthy() -> None:
     seen = spans((0, 10.1, frozenset({TWO})), (10.2, 30, BOTH))
     for one in followed(recording(starts, WEB2, kernel=seen, srv=seen)):
         assert (one.change.at, one.change.serves, one.when) == (10, True, 10.2)
+
+
+def test_task_that_ends_before_its_first_result_never_served() -> None:
+    brief = task(1, (9, "TASK_RUNNING", None), (10, "TASK_KILLED", None))
+    assert not followed(recording(msgspec.structs.replace(brief, checked=True), WEB2))
+
+
+def test_failure_once_a_task_had_time_to_end_unnoticed_is_excused() -> None:
+    stopped = Fault(5, "stop web.1", ended=frozenset({"web.1"}), takes=10, until=6)
+    requests = failed(14, 14.1), failed(15.1, 15.2)
+    seen = recording(WEB1, WEB2, faults=(stopped,), requests=requests)
+    assert [request for _, request in late(seen)] == [failed(14, 14.1)]
 
 
 def test_view_that_knew_before_the_framework_followed_at_once() -> None:

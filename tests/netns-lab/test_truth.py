@@ -44,7 +44,9 @@ def test_moment_is_left_unless_it_is_in_a_hole() -> None:
 
 def test_task_serves_while_it_runs_and_is_not_unhealthy() -> None:
     def times(*moments: tuple[float, str, bool | None]) -> list[Interval]:
-        return served(Task("web.1", "agent1", (), tuple(Moment(*one) for one in moments)))
+        said = tuple(Moment(*one) for one in moments)
+        checked = any(one.healthy is not None for one in said)
+        return served(Task("web.1", "agent1", (), said, checked))
 
     assert times((1, "TASK_STARTING", None), (2, "TASK_RUNNING", None)) == [(2, FOREVER)]
     assert times((2, "TASK_RUNNING", None), (3, "TASK_RUNNING", False)) == []

@@ -23,12 +23,8 @@ class Change(msgspec.Struct, frozen=True):
 
 
 def serves(task: Task, moment: Moment) -> bool:
-    """Tell whether a task serves, by what Mesos said of it.
-
-    One that has a check serves once it is healthy.
-    """
-    checked = any(one.healthy is not None for one in task.moments)
-    fit = bool(moment.healthy) if checked else moment.healthy is not False
+    """Tell whether a task serves, by what Mesos said of it."""
+    fit = bool(moment.healthy) if task.checked else moment.healthy is not False
     return moment.state == "TASK_RUNNING" and fit
 
 

@@ -71,7 +71,7 @@ class Simulation:
             kinds[turn % len(kinds)](at)
             at, turn = at + EVERY, turn + 1
         tasks = tuple(
-            Task(id_, self._agent[id_], (self._endpoint(id_),), tuple(moments))
+            Task(id_, self._agent[id_], (self._endpoint(id_),), tuple(moments), checked=True)
             for id_, moments in self._moments.items()
         )
         bare = Recording(

@@ -10,7 +10,10 @@ from pointlab.watch.recording import Endpoint, Fault, Moment, Task
 
 
 def tasks(history: Iterable[Mapping[str, Any]], topology: Topology, app: str) -> tuple[Task, ...]:
-    """Return the tasks of an app as the framework was told of them (its ``/history``)."""
+    """Return the tasks of an app as the framework was told of them (its ``/history``).
+
+    All of the lab's apps have a health check.
+    """
     nodes: dict[str, str] = {
         address: one.name for one in topology.nodes.values() for address in one.addresses
     }
@@ -29,6 +32,7 @@ def tasks(history: Iterable[Mapping[str, Any]], topology: Topology, app: str) ->
             agent=nodes.get(agent, agent),
             endpoints=where or (before.endpoints if before else ()),
             moments=(*moments, moment),
+            checked=True,
         )
     return tuple(found.values())
 
@@ -40,10 +44,7 @@ def _endpoints(told: Mapping[str, Any]) -> tuple[Endpoint, ...]:
 
 
 def serving(all_: Iterable[Task]) -> list[Task]:
-    """Return the tasks that serve now by what Mesos says.
-
-    All of the lab's apps have a health check, so that none serves before its first result.
-    """
+    """Return the tasks that serve now by what Mesos says."""
     last = ((task, task.moments[-1]) for task in all_ if task.moments)
     return [task for task, one in last if one.state == "TASK_RUNNING" and one.healthy]
 
