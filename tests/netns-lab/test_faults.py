@@ -112,7 +112,7 @@ def test_fault_begins_now_and_has_the_words_that_were_said(example: str) -> None
             # It is looked at every ten seconds.
             "clear edge",
             "clear edge",
-            Fault(5.0, "clear edge", nodes=frozenset({"edge"}), until=16.0),
+            Fault(5.0, "clear edge", nodes=frozenset({"edge"}), until=20.0),
         ),
     ],
 )

@@ -16,6 +16,8 @@ from pointlab.watch.recording import Fault
 SLOW = 500.0
 """Milliseconds of delay from which on requests may time out."""
 YEAR = 366 * 86_400.0
+MENDING = 5.0
+"""Seconds that a Pointsman takes to look at all and to mend it, in a guest with much to do."""
 ENDING = 20.0
 """Seconds that a server takes at most, which was asked to end and is not pressed for it."""
 LEADERLESS = "no master leads"
@@ -347,12 +349,12 @@ def _full_disk(words: Sequence[str], facts: Facts) -> Effect:
 
 
 def _mended(words: Sequence[str], facts: Facts) -> Effect:
-    """Find a node whose Pointsman is to mend it: at its next look, and a second for the work."""
+    """Find a node whose Pointsman is to mend it: at its next look, and some time for the work."""
     name = _with_pointsman(words, facts)
     lasts = CHECK_INTERVAL
     for further in (facts.topology.pointsman, facts.topology.node(name).pointsman):
         lasts = further.get("vip", {}).get("check_interval", lasts)
-    return Effect((name,), nodes=frozenset({name}), lasts=lasts + 1)
+    return Effect((name,), nodes=frozenset({name}), lasts=lasts + MENDING)
 
 
 TARGETS = (
