@@ -169,7 +169,7 @@ class Stage:
             one.name: (self.lab.netns(one.name), one.address)
             for one in self.lab.topology.running("pointsman")
         }
-        names = eyes.srv_name(verb.app), eyes.vip_name(verb.app)
+        names = eyes.srv_name(self.lab.topology, verb.app), eyes.vip_name(verb.app)
         self._watched[verb.app] = watching = Watching(
             verb.app, vip, nodes, self._loads(verb, vip), *names, kernel=KERNEL, dns=DNS
         )

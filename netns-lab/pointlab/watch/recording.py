@@ -89,6 +89,8 @@ class Task(msgspec.Struct, frozen=True):
     endpoints: tuple[Endpoint, ...]
     """Where it serves: one of each address."""
     moments: tuple[Moment, ...]
+    inner: tuple[Endpoint, ...] = ()
+    """Where it listens behind its agent's bridge: only that agent's kernel may have it there."""
 
 
 class Fault(msgspec.Struct, frozen=True):
