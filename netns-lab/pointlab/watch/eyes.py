@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from pointlab.judge.truth import visible
+from pointlab.judge.truth import own, preferred, visible
 from pointlab.site import netns
 from pointlab.site.lab import Lab
 from pointlab.site.topology import Topology
@@ -125,8 +125,9 @@ class Eyes:
         if not named:
             return f"by Mesos {target} does not serve"
         for where, seen in self._all(app, all_):
+            should = self._should(where, app, all_)
             for task in named:
-                if not visible(task, where.partition(" ")[0], self.vip(app)) <= seen.endpoints:
+                if {*task.endpoints} & should - seen.endpoints:
                     return f"{where} has no {task.id}"
         return ""
 
@@ -192,13 +193,17 @@ class Eyes:
 
     def _agree(self, app: str, all_: Sequence[Task]) -> str:
         for where, seen in self._all(app, all_):
-            what = where.partition(" ")[0]
-            should = frozenset().union(
-                *(visible(task, what, self.vip(app)) for task in cast.serving(all_))
-            )
+            should = self._should(where, app, all_)
             if seen.endpoints != should:
                 return f"{where} has {_said(seen, all_)}, not {written(should, all_)}"
         return ""
+
+    def _should(self, where: str, app: str, all_: Sequence[Task]) -> frozenset[Endpoint]:
+        """Return what a view of a node, as ``_all`` names it, has to have."""
+        what, _, node = where.split()
+        serving = (visible(task, what, self.vip(app)) for task in cast.serving(all_))
+        near = own(all_, self._lab.topology.zones(), node)
+        return preferred(frozenset[Endpoint]().union(*serving), what, near)
 
     def _all(self, app: str, all_: Sequence[Task]) -> list[tuple[str, Seen]]:
         """Return what each whole node has: ``kernel of agent1`` and what was seen."""

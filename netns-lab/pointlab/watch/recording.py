@@ -139,6 +139,8 @@ class Recording(msgspec.Struct, frozen=True):
     notes: tuple[Note, ...]
     loads: tuple[Load, ...]
     views: tuple[View, ...]
+    zones: dict[str, str] = {}
+    """By node, where kernels hold no other instances while one of their own zone serves."""
 
 
 def save(recording: Recording, path: Path) -> None:

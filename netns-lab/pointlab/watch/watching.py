@@ -109,6 +109,7 @@ class Watching:
         tasks: Sequence[Task],
         faults: Sequence[Fault],
         notes: Sequence[Note],
+        zones: Mapping[str, str] | None = None,
     ) -> Recording:
         """Return all that was seen until now, with what else is known."""
         return Recording(
@@ -127,6 +128,7 @@ class Watching:
                 for spec, load in self._loads
             ),
             views=tuple(cast.view(sight.view(), tasks) for sight in self._sights),
+            zones=dict(zones or {}),
         )
 
 
