@@ -276,6 +276,36 @@ def test_kernel_of_an_ipv4_vip_has_the_ipv4_endpoints() -> None:
     assert not disagreements(recording(dual, kernel=spans((0, 30, frozenset({ONE}))), srv=srv))
 
 
+ZONES = {"agent1": "a", "agent2": "b"}
+
+
+def test_kernel_follows_its_own_zone_and_has_the_other_while_that_has_none() -> None:
+    far = task(2, ALWAYS, (5.0, "TASK_FAILED", None), (7.0, "TASK_RUNNING", None))
+    kernel = spans((0, 10.2, frozenset({ONE})), (10.3, 30, frozenset({TWO})))
+    seen = msgspec.structs.replace(recording(DIES_AT_10, far, kernel=kernel), zones=ZONES)
+
+    followed_ = [(one.change.at, one.when) for one in followed(seen) if one.what == "kernel"]
+    assert followed_ == [(10.0, 10.3)]
+    assert "kernel" not in {one.what for one in disagreements(seen)}
+
+
+def test_kernel_that_has_the_other_zone_beside_its_own_disagrees() -> None:
+    seen = msgspec.structs.replace(recording(WEB1, WEB2), zones=ZONES)
+
+    (one,) = disagreements(seen)
+    assert (one.what, one.lacks, one.extra) == ("kernel", NONE, frozenset({TWO}))
+
+
+def test_instance_of_another_zone_that_is_needed_no_more_need_not_be_followed() -> None:
+    near = task(1, (-10.0, "TASK_FAILED", None), (20.2, "TASK_RUNNING", None))
+    far = task(2, (20.0, "TASK_RUNNING", None))
+    kernel = spans((0, 20.2, NONE), (20.3, 30, frozenset({ONE})))
+    seen = msgspec.structs.replace(recording(near, far, kernel=kernel), zones=ZONES)
+
+    first, _ = (one for one in followed(seen) if one.what == "kernel")
+    assert (first.change.task, first.when, first.reason) == (far, None, "changed again")
+
+
 def test_expectation_that_was_not_met_is_a_problem() -> None:
     notes = Note(3.0, "scale web 5"), Note(9.0, "web.lab:5: expect web 5: 3 serve", unmet=True)
     seen = msgspec.structs.replace(recording(WEB1, WEB2), notes=notes)

@@ -147,7 +147,7 @@ class Simulation:
     def _view(self, bare: Recording, node: str, what: str) -> View:
         holes = cannot_follow(bare, node)
         silent = broken(bare, node, what) if what != "kernel" else []
-        should = course(bare, what)
+        should = course(bare, node, what)
         steps = [BEGAN - 10, *(step for step in should.times if step > BEGAN - 10)]
         values: list[tuple[float, frozenset[Endpoint]]] = []
         for step in steps:

@@ -81,9 +81,11 @@ class Stage:
         return self._recordings(title, self._peers)
 
     def _recordings(self, title: str, watched: Mapping[str, Watching]) -> tuple[Recording, ...]:
-        faults, notes = self.journal.faults(), self.journal.notes()
+        faults, notes, there = self.journal.faults(), self.journal.notes(), self.lab.topology
         return tuple(
-            watching.recording(title, self.lab.topology.name, self.eyes.tasks(app), faults, notes)
+            watching.recording(
+                title, there.name, self.eyes.tasks(app), faults, notes, there.zones()
+            )
             for app, watching in watched.items()
         )
 
@@ -169,7 +171,7 @@ class Stage:
             one.name: (self.lab.netns(one.name), one.address)
             for one in self.lab.topology.running("pointsman")
         }
-        names = eyes.srv_name(verb.app), eyes.vip_name(verb.app)
+        names = eyes.srv_name(self.lab.topology, verb.app), eyes.vip_name(verb.app)
         self._watched[verb.app] = watching = Watching(
             verb.app, vip, nodes, self._loads(verb, vip), *names, kernel=KERNEL, dns=DNS
         )

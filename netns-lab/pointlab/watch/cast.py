@@ -4,9 +4,11 @@ import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from pointlab.site.apps import INNER
 from pointlab.site.topology import Topology
-from pointlab.watch.recording import Endpoint, Fault, Moment, Task
+from pointlab.watch.recording import Endpoint, Fault, Moment, Task, View
 
 
 def tasks(history: Iterable[Mapping[str, Any]], topology: Topology, app: str) -> tuple[Task, ...]:
@@ -33,6 +35,7 @@ def tasks(history: Iterable[Mapping[str, Any]], topology: Topology, app: str) ->
             endpoints=where or (before.endpoints if before else ()),
             moments=(*moments, moment),
             checked=True,
+            inner=_inner(told) or (before.inner if before else ()),
         )
     return tuple(found.values())
 
@@ -41,6 +44,37 @@ def _endpoints(told: Mapping[str, Any]) -> tuple[Endpoint, ...]:
     if told["ports"]:
         return ((told["agent"], told["ports"][0]),)
     return tuple((address, INNER) for address in told["addresses"])
+
+
+def _inner(told: Mapping[str, Any]) -> tuple[Endpoint, ...]:
+    """Return where a container with host ports listens; one on the host's network has none."""
+    own = (a for a in told["addresses"] if told["ports"] and a != told["agent"])
+    return tuple((address, INNER) for address in own)
+
+
+def view(seen: View, all_: Sequence[Task]) -> View:
+    """Return a view with what its node's kernel held as ``outer`` has it."""
+    if seen.what != "kernel":
+        return seen
+    spans = (
+        msgspec.structs.replace(span, endpoints=outer(span.endpoints, all_, seen.node, span.last))
+        for span in seen.spans
+    )
+    return msgspec.structs.replace(seen, spans=tuple(spans))
+
+
+def outer(
+    held: frozenset[Endpoint], all_: Iterable[Task], node: str, at: float = float("inf")
+) -> frozenset[Endpoint]:
+    """Return what a node's kernel held at a moment, containers of its own by their host ports.
+
+    All agents have the same subnet behind their bridges, so that only the node tells which
+    container an address is; and a node that lost its power gives out the same again, so that it is
+    the last that had begun.
+    """
+    begun = (task for task in all_ if task.agent == node and task.moments[0].at <= at)
+    mapped = {one: task.endpoints[0] for task in begun for one in task.inner}
+    return frozenset(mapped.get(one, one) for one in held)
 
 
 def serving(all_: Iterable[Task]) -> list[Task]:

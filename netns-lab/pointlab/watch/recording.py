@@ -91,6 +91,8 @@ class Task(msgspec.Struct, frozen=True):
     moments: tuple[Moment, ...]
     checked: bool = False
     """Whether Mesos checks its health: then it serves once that is known to be good."""
+    inner: tuple[Endpoint, ...] = ()
+    """Where it listens behind its agent's bridge: only that agent's kernel may have it there."""
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -141,6 +143,8 @@ class Recording(msgspec.Struct, frozen=True):
     notes: tuple[Note, ...]
     loads: tuple[Load, ...]
     views: tuple[View, ...]
+    zones: dict[str, str] = {}
+    """By node, where kernels hold no other instances while one of their own zone serves."""
 
 
 def save(recording: Recording, path: Path) -> None:
