@@ -5,9 +5,11 @@ They hold all words themselves, so that completing does not start Python.
 
 import argparse
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
+
+from pointsman.commands.base import Command
 
 
 class Option(msgspec.Struct, frozen=True):
@@ -29,6 +31,8 @@ class Node(msgspec.Struct, frozen=True):
     options: tuple[Option, ...]
     arguments: tuple[Option, ...]
     below: tuple["Node", ...] = ()
+    exits: Mapping[int, str] = {}
+    """What its exit codes mean."""
 
     def walk(self, before: str = "") -> Iterator[tuple[str, "Node"]]:
         """Yield this one and all below it, each by its words: ``pointsman show zone``."""
@@ -57,7 +61,8 @@ def tree(parser: argparse.ArgumentParser, name: str = "pointsman", told: str = "
             action.metavar == "FILE",
         )
         (options if found.flags else arguments).append(found)
-    return Node(name, told, tuple(options), tuple(arguments), tuple(below))
+    exits = parser.exits if isinstance(parser, Command) else {}
+    return Node(name, told, tuple(options), tuple(arguments), tuple(below), exits)
 
 
 def script(shell: str, root: Node) -> str:

@@ -91,7 +91,7 @@ def facts(config: Config, *, offline: bool, root: Path = Path("/")) -> Facts:
         state_dir=_unwritable(Path(config.state_dir)),
         clock=time.time(),
         interfaces=frozenset(name for _, name in socket.if_nameindex()),
-        running=frozenset(name for _, name, _ in _processes(proc)),
+        running=frozenset(_called(name, command) for _, name, command in _processes(proc)),
         resolvers=resolvers(_text(root / "etc/resolv.conf")),
         own=_own(config, there),
     )
@@ -249,6 +249,11 @@ def _processes(proc: Path) -> Iterator[tuple[int, str, str]]:
             with suppress(OSError):
                 command = (folder / "cmdline").read_text(errors="replace")
                 yield int(folder.name), (folder / "comm").read_text().strip(), command
+
+
+def _called(name: str, command: str) -> str:
+    """Return the name of a process, where it is a virtual machine's that of what runs in it."""
+    return "dcos-net" if name == "beam.smp" and "dcos-net" in command else name
 
 
 def _own(config: Config, there: tuple[Address, ...]) -> frozenset[str]:

@@ -46,7 +46,7 @@ _ADVICE: Mapping[Outcome, tuple[str, str]] = {
     ),
     "forbidden": (
         "knows us, and does not let us ask (403)",
-        "have the masters' ACLs let the principal GET_STATE, SUBSCRIBE, VIEW_FRAMEWORK, VIEW_TASK",
+        "have the masters' ACLs let the principal VIEW_TASK, VIEW_FRAMEWORK and VIEW_EXECUTOR",
     ),
     "untrusted": (
         "shows a certificate that is not trusted",

@@ -123,6 +123,21 @@ def test_modules_and_resolvers_are_those_of_the_root(tmp_path: Path) -> None:
     assert found.resolvers == ("10.0.0.53",)
 
 
+def test_what_runs_in_a_virtual_machine_is_called_by_its_own_name(tmp_path: Path) -> None:
+    for number, name, command in (
+        ("7", "beam.smp", "/opt/erts/beam.smp\0-root\0/opt/dcos-net\0"),
+        ("8", "beam.smp", "/opt/erts/beam.smp\0-root\0/opt/rabbitmq\0"),
+        ("9", "keepalived", "/usr/sbin/keepalived\0"),
+    ):
+        (tmp_path / "proc" / number).mkdir(parents=True)
+        (tmp_path / "proc" / number / "comm").write_text(f"{name}\n")
+        (tmp_path / "proc" / number / "cmdline").write_text(command)
+    (tmp_path / "proc/self").mkdir()
+    (tmp_path / "proc/self/status").write_text(STATUS)
+    found = facts(node(tmp_path), offline=True, root=tmp_path)
+    assert found.running == {"dcos-net", "beam.smp", "keepalived"}
+
+
 def test_a_folder_that_can_not_be_made(tmp_path: Path) -> None:
     (tmp_path / "state").touch()
     assert facts(node(tmp_path), offline=True).state_dir == f"{tmp_path / 'state'} is no folder"

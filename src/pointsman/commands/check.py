@@ -67,8 +67,12 @@ def run(options: argparse.Namespace) -> int:
     else:
         print(f"{options.config}: good")
         print(text(findings, colours=colours()), end="")
-        print(f"{count['error']} errors, {count['warning']} warnings")
+        print(", ".join(_several(count[level], level) for level in ("error", "warning")))
     return FAILED if count["error"] else DONE
+
+
+def _several(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 def _print_json(options: argparse.Namespace, findings: list[Finding] | tuple[Finding, ...]) -> None:
