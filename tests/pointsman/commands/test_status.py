@@ -1,4 +1,6 @@
 import json
+import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -58,3 +60,29 @@ def test_watching_goes_on_until_interrupted(config: Path, more: list[str], lines
     else:
         assert "".join(found).count("ready; stream\n") >= 1
         assert "\x1b" not in "".join(found)
+
+
+@pytest.mark.parametrize(
+    ("terminal", "ready", "start"),
+    [("xterm", "\x1b[32mready\x1b[0m", "\x1b[H\x1b[J"), ("dumb", "ready", "")],
+)
+def test_a_terminal_has_colours_and_is_drawn_anew_if_it_can(
+    config: Path, terminal: str, ready: str, start: str
+) -> None:
+    environ = {**os.environ, "TERM": terminal}
+    environ.pop("NO_COLOR", None)
+    ours, theirs = pty.openpty()
+    with PointsmanDouble({"/v1/status": STATUS}) as double:
+        words = ["status", "--watch", "60", "--config", at(config, double.address)]
+        command = [sys.executable, "-m", "pointsman", *words]
+        with (
+            os.fdopen(ours, "r") as screen,
+            subprocess.Popen(command, stdout=theirs, env=environ) as process,
+        ):
+            os.close(theirs)
+            shown = screen.readline() + screen.readline()
+            process.send_signal(2)
+            assert process.wait(30) == 0
+    assert shown.startswith(start)
+    assert shown.startswith("\x1b") is bool(start)
+    assert shown.splitlines()[1] == f"{ready}; stream"
