@@ -185,12 +185,15 @@ class _Held:
             bound(kind, at.host, at.port).close()
         except Fatal as error:
             cause = error.__cause__
-            if not (isinstance(cause, OSError) and cause.errno == errno.EADDRINUSE):
+            number = cause.errno if isinstance(cause, OSError) else 0
+            if number == errno.EACCES:
+                return Port(key, where, str(error), "denied")
+            if number != errno.EADDRINUSE:
                 return Port(key, where, str(error))
             holders = self._holders(transport.lower(), at)
             ours = any(_is_ours(name, command) for _, name, command in holders)
             named = tuple(dict.fromkeys(f"{name} ({pid})" for pid, name, _ in holders))
-            return Port(key, where, str(error), taken=True, holders=named, ours=ours)
+            return Port(key, where, str(error), "taken", named, ours)
         return Port(key, where)
 
     def _holders(self, transport: str, at: Endpoint) -> list[tuple[int, str, str]]:

@@ -45,7 +45,8 @@ class Port(msgspec.Struct, frozen=True):
     where: str
     """``UDP 10.0.0.11:53``."""
     problem: str = ""
-    taken: bool = False
+    reason: Literal["taken", "denied", "odd"] = "odd"
+    """Of a problem: somebody holds it, this process may not have it, or something else."""
     holders: tuple[str, ...] = ()
     """Names of the processes that hold it, where this process may see them."""
     ours: bool = False
@@ -128,8 +129,11 @@ def _ports(config: Config, facts: Facts) -> Iterator[Finding]:
             yield ok("ports", f"{port.where} is free")
         elif port.ours:
             yield ok("ports", f"{port.where} is held by {held}")
-        elif not port.taken:
-            yield error("ports", f"{port.key}: {port.problem}", f"as root, or with {UNIT}")
+        elif port.reason == "denied":
+            right = f"as root, or with CAP_NET_BIND_SERVICE in the unit's {UNIT}"
+            yield error("ports", f"{port.key}: {port.problem}", right)
+        elif port.reason == "odd":
+            yield error("ports", f"{port.key}: {port.problem}", f"mend {port.key}")
         else:
             known = [DNS_SERVERS[one] for one in DNS_SERVERS if one in held]
             todo = "; ".join(known).format(domain=config.dns.domain)
@@ -262,12 +266,12 @@ def _resolvers(config: Config, facts: Facts) -> Iterator[Finding]:
             f"name {there} first in /etc/resolv.conf",
         )
     else:
-        mine = own[0] if own else "this node's address"
+        put = f"put `nameserver {own[0]}` first" if own else "dns.listen needs port 53 to be named"
         yield warning(
             "resolver",
             f"programs of this node ask {first}, which is not this Pointsman",
             f"nothing if {first} forwards {config.dns.domain} and {config.vip.domain} here; "
-            f"else put `nameserver {mine}` first in /etc/resolv.conf",
+            f"else {put} in /etc/resolv.conf",
         )
 
 

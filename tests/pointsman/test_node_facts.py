@@ -93,7 +93,7 @@ def test_who_holds_a_port_is_named(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as holder:
         port = holder.getsockname()[1]
         udp, tcp = facts(node(tmp_path, port), offline=True).ports
-    assert (udp.problem, tcp.taken, tcp.ours) == ("", True, False)
+    assert (udp.problem, tcp.reason, tcp.ours) == ("", "taken", False)
     assert any(f"({os.getpid()})" in one for one in tcp.holders)
 
 

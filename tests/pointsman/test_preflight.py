@@ -72,7 +72,7 @@ def test_dns_alone_needs_nothing_of_the_kernel() -> None:
 
 
 def test_a_port_that_another_program_holds() -> None:
-    taken = Port("dns.listen", "UDP 0.0.0.0:53", "is taken", taken=True)
+    taken = Port("dns.listen", "UDP 0.0.0.0:53", "is taken", "taken")
     assert only(judged(ports=(taken,))).what == (
         "dns.listen: UDP 0.0.0.0:53 is held by a process that root alone can see"
     )
@@ -87,14 +87,17 @@ def test_a_port_that_another_program_holds() -> None:
 
 
 def test_a_port_that_we_hold_ourselves_is_right() -> None:
-    ours = Port("dns.listen", "UDP 0.0.0.0:53", "is taken", True, ("pointsman (7)",), ours=True)
+    ours = Port("dns.listen", "UDP 0.0.0.0:53", "is taken", "taken", ("pointsman (7)",), ours=True)
     assert judged(ports=(ours,)) == []
 
 
 def test_a_port_that_is_not_allowed() -> None:
-    found = only(judged(ports=(Port("dns.listen", "UDP 10.0.0.11:53", "is not allowed: …"),)))
+    port = Port("dns.listen", "UDP 10.0.0.11:53", "is not allowed: …", "denied")
+    found = only(judged(ports=(port,)))
     assert found.what == "dns.listen: is not allowed: …"
-    assert "as root" in found.todo
+    assert "CAP_NET_BIND_SERVICE" in found.todo
+    found = only(judged(ports=(msgspec.structs.replace(port, reason="odd"),)))
+    assert found.todo == "mend dns.listen"
 
 
 def test_an_address_that_is_not_there_yet_is_a_warning() -> None:
@@ -181,6 +184,11 @@ def test_resolv_conf(resolvers: tuple[str, ...], words: str) -> None:
     found = only(judged(resolvers=resolvers))
     assert (found.level, found.topic) == ("warning", "resolver")
     assert words in found.what
+
+
+def test_a_port_that_resolv_conf_can_not_name() -> None:
+    found = only(judged(resolvers=("10.0.0.2",), own=frozenset()))
+    assert found.todo.endswith("else dns.listen needs port 53 to be named in /etc/resolv.conf")
 
 
 def test_domains_that_another_resolver_should_forward_are_named() -> None:
