@@ -87,7 +87,7 @@ def run(options: argparse.Namespace) -> int:
 def _watch(look: Callable[[], dict[str, Any]], wait: Callable[[], None], *, as_json: bool) -> None:
     """Show it until interrupted."""
     if not as_json:
-        from pointsman.watching import watch
+        from pointsman.status_watch import watch
 
         def show(shown: str) -> None:
             print(shown, end="", flush=True)

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from pointsman.discovery.errors import Transient
-from pointsman.watching import differences, watch
+from pointsman.status_watch import differences, watch
 
 
 def status(state: str = "live", weight: int = 1, active: int = 0, **changes: Any) -> dict[str, Any]:
