@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from pointsman import cluster_facts, preflight
+from pointsman import cluster_facts, preflight, token
 from pointsman.config import Config
 from pointsman.discovery import text
 from pointsman.discovery.errors import Fatal, Transient
@@ -48,6 +48,7 @@ def files(config: Config) -> tuple[str, ...]:
     """Return why files that the configuration names can't be used: what a start reads, too."""
     reading: tuple[Callable[[], object], ...] = (
         lambda: check(config.discovery),
+        lambda: token.read(config.http.token_file),
         lambda: tuple(own_records(config, ())),
         lambda: keys(config.dns.transfer.key_file),
         lambda: secret(config.dns.cookie_secret_file),

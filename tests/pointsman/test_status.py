@@ -1,6 +1,6 @@
 from typing import Any
 
-from pointsman.status import page, tone, virtual_servers
+from pointsman.status import matching, page, tone, virtual_servers
 from pointsman.testing import AGENT, discovery, port, task
 from pointsman.vip.addresses import Range
 from pointsman.vip.backends import Backend, backends
@@ -41,7 +41,7 @@ LOOK = Look(
 
 
 def test_each_real_server_has_its_state_and_what_goes_to_it() -> None:
-    (found,) = virtual_servers(LOOK, wanted(), {}, "l4lb.x", 100)
+    (found,) = virtual_servers([KEY], LOOK, wanted(), {}, "l4lb.x", 100)
     assert found["name"] == "web.marathon.l4lb.x"
     assert (found["in_kernel"], found["connections"], found["connection_rate"]) == (True, 100, 3)
     told = [(r["task_id"], r["state"], r["left"], r["active"]) for r in found["real_servers"]]
@@ -55,7 +55,8 @@ def test_each_real_server_has_its_state_and_what_goes_to_it() -> None:
 def test_what_the_kernel_lacks_and_what_nobody_wants_is_told_too() -> None:
     foreign = Key(Protocol.TCP, "11.0.0.1", 80)
     look = Look({foreign: VirtualServer(real_servers={THREE: RealServer(1)})})
-    first, second = virtual_servers(look, wanted(), {}, "l4lb.x", 100)
+    keys = matching(look, wanted(), "l4lb.x")
+    first, second = virtual_servers(keys, look, wanted(), {}, "l4lb.x", 100)
     assert (first["in_kernel"], first["real_servers"][0]["state"]) == (True, "unknown, used")
     assert (second["in_kernel"], second["real_servers"][0]["state"]) == (False, "out")
 
@@ -67,7 +68,7 @@ def test_people_read_a_table() -> None:
         "mode": "stream, leader 10.0.0.1:5050",
         "complaints": ["no masquerading"],
         "settings": LOOK.settings,
-        "virtual_servers": virtual_servers(LOOK, wanted(), {}, "l4lb.x", 100),
+        "virtual_servers": virtual_servers([KEY], LOOK, wanted(), {}, "l4lb.x", 100),
     }
     head, table = page(status).split("\n\n")
     assert head.splitlines() == [
@@ -93,7 +94,7 @@ def test_people_read_a_table() -> None:
 
 
 def test_colours_say_how_good_a_state_is() -> None:
-    (server,) = virtual_servers(LOOK, wanted(), {}, "l4lb.x", 100)
+    (server,) = virtual_servers([KEY], LOOK, wanted(), {}, "l4lb.x", 100)
     assert [tone(real) for real in server["real_servers"]] == ["good", "warning", "warning"]
     assert tone({"state": "down, draining"}) == "bad"
     status = {
