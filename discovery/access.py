@@ -16,12 +16,13 @@ from pathlib import Path
 from ssl import CERT_NONE, SSLContext, SSLError, create_default_context
 from typing import TYPE_CHECKING, Annotated
 
-import aiohttp
 import msgspec
 
 from pointsman.discovery.errors import Transient
 
 if TYPE_CHECKING:
+    import aiohttp  # a third of the time that `pointsman show` takes to start
+
     from pointsman.discovery.account import Account
 
 log = logging.getLogger("pointsman.discovery")
@@ -210,7 +211,7 @@ class Access:
             return f"{how}, as a service account"
         return f"{how}, as service account {account.uid}" if account else how
 
-    async def headers(self, session: aiohttp.ClientSession) -> dict[str, str]:
+    async def headers(self, session: "aiohttp.ClientSession") -> dict[str, str]:
         """Return the headers that say who this is; logs in first where that is due.
 
         Raises Transient when a secret can't be read or the login fails.
@@ -237,7 +238,7 @@ class Access:
         """Note that a master took what it was given, and may refuse it some day."""
         self._tried_again = False
 
-    async def _renewed(self, session: aiohttp.ClientSession) -> _Held:
+    async def _renewed(self, session: "aiohttp.ClientSession") -> _Held:
         try:
             return await self._obtained(session)
         except Transient as error:
@@ -247,7 +248,7 @@ class Access:
             log.warning("%s; the token at hand is good for %d s more", error, held.ends - now)
             return msgspec.structs.replace(held, renew=min(now + RETRY, held.ends))
 
-    async def _obtained(self, session: aiohttp.ClientSession) -> _Held:
+    async def _obtained(self, session: "aiohttp.ClientSession") -> _Held:
         identity = read_secrets(self._auth, self._environ)
         if identity.account is None:
             return _Held(identity.header)

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from kazoo.client import KazooClient
-from kazoo.exceptions import KazooException, NoNodeError
+from kazoo.exceptions import AuthFailedError, KazooException, NoAuthError, NoNodeError
 from kazoo.handlers.threading import KazooTimeoutError
 
 from pointsman.discovery import leader
+from pointsman.discovery.errors import Transient
 from pointsman.discovery.model import Master
 
 log = logging.getLogger("pointsman.zookeeper")
@@ -20,6 +21,30 @@ ANSWER = 5.0
 """Seconds to wait for an answer."""
 RETRY = 1.0
 """Seconds to wait after a failure."""
+
+
+class Missing(Transient):
+    """ZooKeeper has no such path."""
+
+
+class NoRight(Transient):
+    """ZooKeeper does not let us read the path."""
+
+
+def masters_now(url: leader.Url) -> tuple[Master, ...]:
+    """Return the masters that stand there now, the leader first.
+
+    Raises Missing, NoRight, and Transient when ZooKeeper does not answer.
+    """
+    asking = ZooKeeper(url, lambda _: None)
+    try:
+        return asking.once()
+    except NoNodeError as error:
+        raise Missing(f"ZooKeeper at {url.hosts} has no {url.path}") from error
+    except (NoAuthError, AuthFailedError) as error:
+        raise NoRight(f"ZooKeeper at {url.hosts} refuses us {url.path}") from error
+    except (KazooException, KazooTimeoutError) as error:
+        raise Transient(f"ZooKeeper at {url.hosts} does not answer") from error
 
 
 class ZooKeeper:
@@ -42,6 +67,15 @@ class ZooKeeper:
         """Begin to watch."""
         self._client.start_async()
         self._thread.start()
+
+    def once(self) -> tuple[Master, ...]:
+        """Return the masters that are there now, without watching; raises what kazoo does."""
+        try:
+            self._client.start(int(ANSWER))
+            return self._masters()
+        finally:
+            self._client.stop()
+            self._client.close()
 
     def close(self) -> None:
         """Watch no more."""

@@ -6,6 +6,7 @@ gives them out as its own (as pytest-xdist does for its workers).
 """
 
 import ctypes
+import http.client
 import json
 import os
 import shutil
@@ -151,12 +152,24 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     log = folder / "log"
     with log.open("wb") as file, subprocess.Popen(command, stderr=file) as process:
         try:
-            while not log.read_text().endswith("pointsman: ready\n"):
+            while not _is_ready(host):
                 assert process.poll() is None, log.read_text()
                 time.sleep(0.02)
             yield host
         finally:
             process.terminate()
+
+
+def _is_ready(host: str) -> bool:
+    """Ask a Pointsman whether it serves; one that starts does not answer yet."""
+    connection = http.client.HTTPConnection(host, 8123, timeout=5)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()
 
 
 @pytest.fixture

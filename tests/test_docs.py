@@ -19,7 +19,8 @@ from pointlab.faults import faults
 from pointlab.scenario import script
 from pointlab.site import topology
 from pointsman.checking import Checking
-from pointsman.cli import _parser
+from pointsman.cli import parser
+from pointsman.completion import tree
 from pointsman.config import Config, parse
 from pointsman.discovery.seen import Seen
 from pointsman.discovery.trust import Trust
@@ -51,11 +52,13 @@ def commands(document: Path) -> Iterator[list[str]]:
             lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
             lexer.whitespace_split = True
             words: list[str] = []
+            before = ""
             for word in [*lexer, ";"]:
                 if set(word) <= set("();<>|&"):
-                    if words and words[0].rpartition("/")[2] == "pointsman" and "…" not in words:
+                    ours = words and words[0].rpartition("/")[2] == "pointsman"
+                    if ours and before not in (">", "<") and "…" not in words:
                         yield words[1:]
-                    words = []
+                    words, before = [], word
                 else:
                     words.append(word)
 
@@ -88,6 +91,21 @@ def test_every_key_is_documented_with_its_default() -> None:
     )
     documented = {key: msgspec.json.decode(default) for key, default in rows}
     assert documented == keys(msgspec.json.decode(msgspec.json.encode(Config())))
+
+
+def test_every_command_is_documented_with_its_options_and_exit_codes() -> None:
+    text = (ROOT / "docs/commands.md").read_text()
+    sections = dict(re.findall(r"^##+ (.+)\n((?:(?!##).*\n)*)", text, re.MULTILINE))
+    commands = {path.removeprefix("pointsman "): node for path, node in tree(parser()).walk()}
+    del commands["pointsman"]
+    assert sections.keys() == commands.keys()
+    for name, node in commands.items():
+        for flag in (flag for option in node.options for flag in option.flags):
+            assert f"| `{flag}" in sections[name] or flag in ("-h", "--help"), f"{name} {flag}"
+        inherited = sections[name.partition(" ")[0]]
+        for code, meaning in node.exits.items():
+            row = f"| {code} | {meaning} |"
+            assert row in sections[name] or row in inherited, f"{name}: {row}"
 
 
 def test_every_metric_is_documented(tmp_path: Path) -> None:
@@ -124,7 +142,7 @@ def test_examples_of_json_are_json(document: Path) -> None:
 def test_commands_are_commands(document: Path) -> None:
     for words in commands(document):
         if "--version" not in words and "--help" not in words:
-            _parser().parse_args(words)
+            parser().parse_args(words)
 
 
 @pytest.mark.parametrize(

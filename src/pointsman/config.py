@@ -1,34 +1,26 @@
-"""The configuration: TOML to frozen structs, every key with its default, unit and check."""
+"""The configuration: TOML to frozen structs, every key with its default and unit."""
 
-import difflib
-import ipaddress
+import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from types import MappingProxyType
+from typing import Annotated, Literal
 
 import msgspec
 
-from pointsman.discovery import access, text
+from pointsman import config_problems, layers
 from pointsman.discovery.access import Auth, Tls
-from pointsman.discovery.leader import parse_url
-from pointsman.dns import endpoints, forward, reverse
 from pointsman.dns.forward import Forward
-from pointsman.dns.limit import Networks, RateLimit
+from pointsman.dns.limit import RateLimit
 from pointsman.dns.transfer import Transfer
 from pointsman.healthcheck import settings
-from pointsman.vip import policy
-from pointsman.vip.addresses import parse_range
 from pointsman.vip.sync import Sync
 
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
 Timeout = Annotated[int, msgspec.Meta(ge=0, le=31 * 86_400)]
 Ttl = Annotated[int, msgspec.Meta(ge=0, le=2_147_483_647)]  # RFC 2181 section 8
-
-_DOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
-
 
 DcosFamily = Literal["agentip", "autoip", "containerip", "mesos", "thisnode", "aliases"]
 
@@ -249,13 +241,26 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     log: LogConfig = LogConfig()
 
 
-def load(path: Path) -> Config:
-    """Read a configuration file.
+class Reading(msgspec.Struct, frozen=True):
+    """A configuration, and where its values come from."""
+
+    config: Config
+    origins: Mapping[str, layers.Origin]
+    """By key: ``dns.tcp.idle``."""
+
+
+def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
+    """Read a configuration file; variables of the environment go before what it says.
 
     Raises ConfigError, which names every key that is wrong and says why.
     """
+    return read(path, environ).config
+
+
+def read(path: Path, environ: Mapping[str, str] = os.environ) -> Reading:
+    """Read a configuration file as ``load`` does, and tell where each value comes from."""
     try:
-        return parse(path.read_text())
+        return parse_whole(path.read_text(), environ)
     except OSError as error:
         raise ConfigError(str(path), [error.strerror or str(error)]) from error
     except UnicodeDecodeError as error:
@@ -265,134 +270,36 @@ def load(path: Path) -> Config:
 
 
 def parse(toml: str) -> Config:
-    """Read the text of a configuration file; raises ConfigError."""
+    """Read the text of a configuration file, as if there were no environment.
+
+    Raises ConfigError.
+    """
+    return parse_whole(toml, MappingProxyType({})).config
+
+
+def parse_whole(toml: str, environ: Mapping[str, str]) -> Reading:
+    """Read the text of a configuration file, and the environment; raises ConfigError."""
     try:
         table = tomllib.loads(toml)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError("configuration", [f"is no TOML: {error}"]) from error
-    if problems := list(_unknown(table, Config, "")):
-        raise ConfigError("configuration", problems)
+    every = tuple(layers.keys(Config()))
+    over, problems = layers.overrides(environ, every)
+    exposed = config_problems.exposed(over.get("discovery.zookeeper", ""))
+    if problems := (*layers.unknown(table, Config()), *problems, *exposed):
+        raise ConfigError("configuration", list(problems))
     try:
-        config = msgspec.convert(table, Config)
+        config = msgspec.convert(layers.laid(table, over), Config)
     except msgspec.ValidationError as error:
         reason, _, place = str(error).partition(" - at ")
         key = place.strip("`").removeprefix("$").lstrip(".") or "configuration"
-        raise ConfigError("configuration", [f"{key}: {reason}"]) from error
-    if problems := list(_problems(config)):
-        raise ConfigError("configuration", problems)
-    return config
+        raise ConfigError("configuration", [_placed(f"{key}: {reason}", over)]) from error
+    if found := [_placed(problem, over) for problem in config_problems.problems(config)]:
+        raise ConfigError("configuration", found)
+    return Reading(config, layers.origins(table, over, every))
 
 
-def _unknown(table: Mapping[str, Any], kind: type[msgspec.Struct], prefix: str) -> Iterator[str]:
-    """Yield a line for each key that no struct has, with the nearest one that there is."""
-    fields = {field.name: field.type for field in msgspec.structs.fields(kind)}
-    for key, value in table.items():
-        if key not in fields:
-            near = difflib.get_close_matches(key, fields, 1, 0.5)
-            hint = f'did you mean "{near[0]}"?' if near else f"there are {', '.join(fields)}"
-            yield f"{prefix}{key}: unknown key; {hint}"
-        elif isinstance(value, dict) and isinstance(fields[key], type):
-            yield from _unknown(value, fields[key], f"{prefix}{key}.")
-
-
-def _problems(config: Config) -> Iterator[str]:
-    """Yield a line for each value that is of the right type and still can't be used."""
-    if config.discovery.zookeeper:
-        try:
-            parse_url(config.discovery.zookeeper)
-        except ValueError as error:
-            yield f"discovery.zookeeper: {error}"
-    elif not config.discovery.masters and not config.discovery.file:
-        yield 'discovery.masters: is empty; name the masters, as in ["10.0.0.1:5050"]'
-    if config.discovery.file and (config.discovery.masters or config.discovery.zookeeper):
-        yield "discovery.file: is set beside masters; only one of them can be right"
-    for key, why in access.problems(config.discovery.tls, config.discovery.auth):
-        yield f"discovery.{key}: {why}"
-    for at, master in enumerate(config.discovery.masters):
-        yield from _endpoint(f"discovery.masters[{at}]", master, any_host=True)
-    if len(set(config.discovery.masters)) != len(config.discovery.masters):
-        yield "discovery.masters: names a master twice"
-    if not config.dns.listen:
-        yield "dns.listen: is empty"
-    for at, listen in enumerate(config.dns.listen):
-        try:
-            endpoints.parse(listen)
-        except ValueError as error:
-            yield f"dns.listen[{at}]: {error}"
-    if config.http.listen:
-        yield from _endpoint("http.listen", config.http.listen)
-    for key, domain in (("dns.domain", config.dns.domain), ("vip.domain", config.vip.domain)):
-        if not _DOMAIN.fullmatch(domain) or len(domain) > 200:
-            yield f"{key}: {domain!r} is not a domain of lower-case letters, digits, '-' and '.'"
-    if not config.dns.ip_sources or len(set(config.dns.ip_sources)) != len(config.dns.ip_sources):
-        yield "dns.ip_sources: is empty or names a source twice"
-    for key, range_, family in (
-        ("vip.ipv4_range", config.vip.ipv4_range, 4),
-        ("vip.ipv6_range", config.vip.ipv6_range, 6),
-    ):
-        if range_:
-            yield from _range(key, range_, family)
-    for option in policy.OPTIONS:
-        if value := str(getattr(config.vip, option, "")):
-            try:
-                policy.read(option, value)
-            except ValueError as error:
-                yield f"vip.{option}: {error}"
-    for key, why in settings.problems(config.health):
-        yield f"health.{key}: {why}"
-    for at, network in enumerate(config.dns.reverse):
-        try:
-            reverse.apex(network)
-        except ValueError as error:
-            yield f"dns.reverse[{at}]: {error}"
-    for key, networks in (
-        ("rate_limit.exempt", config.dns.rate_limit.exempt),
-        ("forward.allow", config.dns.forward.allow),
-        ("transfer.allow", config.dns.transfer.allow),
-    ):
-        try:
-            Networks(networks)
-        except ValueError as error:
-            yield f"dns.{key}: {error}"
-    if len(set(config.dns.reverse)) != len(config.dns.reverse):
-        yield "dns.reverse: names a network twice"
-    for at, secondary in enumerate(config.dns.transfer.notify):
-        try:
-            forward.parse(secondary)
-        except ValueError as error:
-            yield f"dns.transfer.notify[{at}]: {error}"
-    for key, why in forward.problems(config.dns.forward, _own_zones(config)):
-        yield f"dns.forward.{key}: {why}"
-    if config.vip.node_address and not text.ip(config.vip.node_address):
-        yield f"vip.node_address: {config.vip.node_address!r} is not an IP address"
-
-
-def _own_zones(config: Config) -> Iterator[str]:
-    """Yield the zones that are answered from the cluster."""
-    yield config.dns.domain
-    if config.vip.enabled:
-        yield f"l4lb.{config.vip.domain}"
-    if set(config.dns.dcos) - {"mesos", "aliases"}:
-        yield config.vip.domain
-    if "mesos" in config.dns.dcos:
-        yield f"mesos.{config.vip.domain}"
-    for network in config.dns.reverse:
-        with suppress(ValueError):
-            yield reverse.apex(network).removesuffix(".")
-
-
-def _endpoint(key: str, value: str, *, any_host: bool = False) -> Iterator[str]:
-    try:
-        host, _ = text.endpoint(value)
-        if not any_host:
-            ipaddress.ip_address(host)
-    except ValueError as error:
-        yield f"{key}: {error}"
-
-
-def _range(key: str, value: str, family: int) -> Iterator[str]:
-    try:
-        if parse_range(value).family != family:
-            yield f"{key}: {value!r} is not of IPv{family}"
-    except ValueError as error:
-        yield f"{key}: {error}"
+def _placed(problem: str, over: Mapping[str, object]) -> str:
+    """Return a problem with the name of the variable, where one gave the value."""
+    key = re.split(r"[\[:]", problem, maxsplit=1)[0]
+    return f"{problem} (said by {layers.variable(key)})" if key in over else problem

@@ -1,4 +1,7 @@
-"""Doubles of who Pointsman talks to, for tests: masters that say what they are told, systemd."""
+"""Doubles of who Pointsman talks to, for tests: masters that say what they are told, systemd.
+
+And of Pointsman itself, for the commands that ask the one that runs.
+"""
 
 import asyncio
 import http.server
@@ -56,6 +59,62 @@ class MasterDouble:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class PointsmanDouble:
+    """The HTTP side of a Pointsman on a loopback address, which tells what it is told to."""
+
+    def __init__(
+        self, answers: Mapping[str, Any], events: Sequence[Mapping[str, Any]] = ()
+    ) -> None:
+        """Tell ``answers`` as JSON, by path, and ``events`` by `/v1/watch`, which then ends."""
+        self.asked: list[str] = []
+        """Paths with what follows them; of `/v1/watch` with ``Last-Event-ID`` behind a space."""
+        double = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                path = self.path.partition("?")[0]
+                last = self.headers.get("Last-Event-ID", "")
+                double.asked.append(f"{self.path} {last}".strip())
+                if path == "/v1/watch":
+                    told = (e for e in events if e["id"] > int(last or 0))
+                    self._reply(200, b": begin\n\n" + b"".join(map(double.sent, told)))
+                elif path in answers:
+                    self._reply(200, json.dumps(answers[path]).encode())
+                else:
+                    self._reply(404, b"")
+
+            def _reply(self, status: int, body: bytes) -> None:
+                self.send_response(status)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *_: object) -> None:  # noqa: A002 - its name
+                pass
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+
+    @staticmethod
+    def sent(event: Mapping[str, Any]) -> bytes:
+        """Return an event as a stream has it."""
+        return f"id: {event['id']}\nevent: {event['kind']}\ndata: {json.dumps(event)}\n\n".encode()
+
+    @property
+    def address(self) -> str:
+        """``HOST:PORT``."""
+        host, port = self._server.server_address[:2]
+        return f"{host!s}:{port}"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

@@ -109,9 +109,8 @@ def open_kernel(config: Config, *, dry: bool = False) -> Iterator[Kernel]:
     Raises Fatal when the host lacks ip_vs, this process the right to program it, or the VIPs a
     range of their own.
     """
-    taken = _taken(config)
-    if taken:
-        raise Fatal(taken)
+    if cut_off := taken(config):
+        raise Fatal(cut_off)
     owned = Owned(Path(config.state_dir) / "virtual-servers.json")
     vip = config.vip
     with Ipvs() as servers:
@@ -133,7 +132,7 @@ def open_kernel(config: Config, *, dry: bool = False) -> Iterator[Kernel]:
             )
 
 
-def _taken(config: Config) -> str:
+def taken(config: Config) -> str:
     """Return why this node would be cut off: a whole range is local to it. "" when it is not."""
     for range_ in ranges(config):
         for address in addresses(config).values():

@@ -1,12 +1,12 @@
 """Prints the views of a state without serving them: the dry run, and what golden tests compare."""
 
 import ipaddress
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from pointsman import health_view
+from pointsman import health_view, terminal
 from pointsman.config import Config
 from pointsman.discovery import details
 from pointsman.discovery.model import Cluster, Task
@@ -15,6 +15,7 @@ from pointsman.generation import own_records, zones
 from pointsman.healthcheck.model import TRUSTING
 from pointsman.pipeline import Views, derive
 from pointsman.rules import rules, vip_apex
+from pointsman.terminal import Cell
 from pointsman.vip.elect import order
 from pointsman.vip.kernel import Kernel
 from pointsman.vip.model import Protocol
@@ -27,7 +28,7 @@ IN_TABLE = {
 """Columns for people, where JSON has more than fits."""
 
 
-def show(what: str, of: Cluster, config: Config, *, as_json: bool) -> str:
+def show(what: str, of: Cluster, config: Config, *, as_json: bool, colours: bool = False) -> str:
     """Return the text of one view of a cluster: ``zone``, ``vips``, ``health`` and so on.
 
     What nobody has probed yet is taken to be up.
@@ -39,8 +40,8 @@ def show(what: str, of: Cluster, config: Config, *, as_json: bool) -> str:
     tables = {name: rows for name, rows in value.items() if isinstance(rows, list)}
     if len(tables) == 1:
         ((name, rows),) = tables.items()
-        return _table(_columns(name, rows))
-    return "\n".join(_section(name, content) for name, content in value.items())
+        return table(_columns(name, rows), colours=colours)
+    return "\n".join(_section(*each, colours=colours) for each in value.items())
 
 
 def changes(
@@ -54,21 +55,21 @@ def changes(
     return "".join(f"{line}\n" for line in found or ["nothing"])
 
 
-def health(found: dict[str, Any], *, as_json: bool) -> str:
+def health(found: dict[str, Any], *, as_json: bool, colours: bool = False) -> str:
     """Return the text of what a running Pointsman tells of its checks (``/v1/health``)."""
     if as_json:
         return _json(found)
-    return _table(health_view.text(found["targets"]))
+    return table(health_view.text(found["targets"]), colours=colours)
 
 
 def _json(value: Any) -> str:
     return msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n"
 
 
-def _section(name: str, content: Any) -> str:
+def _section(name: str, content: Any, *, colours: bool) -> str:
     if not content or not isinstance(content, list) or not isinstance(content[0], dict):
         return f"{name}: {_text(content)}\n"
-    return f"{name}:\n{_table(_columns(name, content))}"
+    return f"{name}:\n{table(_columns(name, content), colours=colours)}"
 
 
 def _columns(name: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -203,21 +204,23 @@ def _order(record: dict[str, Any]) -> tuple[object, ...]:
     return name, type_, int(ipaddress.ip_address(data)) if type_ in ("A", "AAAA") else 0, data
 
 
-def _table(rows: list[dict[str, Any]]) -> str:
+def table(rows: Sequence[Mapping[str, Any]], *, colours: bool = False) -> str:
     """Return rows as aligned columns under their names; nested values a line each below."""
     if not rows:
         return "nothing\n"
-    flat = [{k: _text(v) for k, v in row.items() if k != "real_servers"} for row in rows]
-    widths = {k: max(len(k), *(len(row[k]) for row in flat)) for k in flat[0]}
-    lines = ["  ".join(k.upper().ljust(w) for k, w in widths.items()).rstrip()]
-    for row, whole in zip(flat, rows, strict=True):
-        lines.append("  ".join(row[k].ljust(w) for k, w in widths.items()).rstrip())
-        lines += (
+    names = [name for name in rows[0] if name != "real_servers"]
+    heads = [Cell(name.upper(), "heading") for name in names]
+    cells = [heads, *([Cell(_text(row[name])) for name in names] for row in rows)]
+    head, *lines = terminal.table(cells, colours=colours)
+    found = [head]
+    for line, whole in zip(lines, rows, strict=True):
+        found.append(line)
+        found += (
             f"  -> {real['address']}:{real['port']} weight {real['weight']}"
             f" (task {real['task_id']} on {real['agent']})"
             for real in whole.get("real_servers", ())
         )
-    return "\n".join(lines) + "\n"
+    return "\n".join(found) + "\n"
 
 
 def _text(value: Any) -> str:

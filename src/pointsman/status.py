@@ -1,23 +1,18 @@
 """What goes on here, for people: each VIP with its real servers, their state and their traffic."""
 
-import http.client
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from pointsman.config import Config
+from pointsman import terminal
 from pointsman.discovery import text
-from pointsman.discovery.errors import Fatal, Transient
 from pointsman.health_view import why
 from pointsman.healthcheck.model import Status, Target
+from pointsman.terminal import Cell, Tone, toned
 from pointsman.vip.backends import Backend
 from pointsman.vip.elect import order
 from pointsman.vip.model import Activity, Endpoint, Forwarding, Key, Protocol, RealServer
 from pointsman.vip.parts import Look
 from pointsman.vip.wanted import Wanted
-
-PATIENCE = 10.0
-"""Seconds for an answer of the process that runs here."""
 
 
 def matching(look: Look, wanted: Wanted, domain: str, search: str = "") -> list[Key]:
@@ -132,40 +127,19 @@ def _counted(found: Activity) -> dict[str, int]:
     }
 
 
-def fetch(config: Config, path: str = "/v1/status") -> dict[str, Any]:
-    """Ask the process that runs here.
-
-    Raises Fatal when the configuration gives it no place to be asked at, and Transient when it
-    does not answer there.
-    """
-    if not config.http.listen:
-        raise Fatal("http.listen is empty: there is nobody to ask")
-    host, port = text.endpoint(config.http.listen)
-    connection = http.client.HTTPConnection(host, port, timeout=PATIENCE)
-    try:
-        connection.request("GET", path)
-        reply = connection.getresponse()
-        body = reply.read()
-        if reply.status != 200:
-            raise Transient(f"http://{config.http.listen}{path} answers {reply.status}")
-        found: dict[str, Any] = json.loads(body)
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        problem = f"no Pointsman answers at http://{config.http.listen}: {error}; is it running?"
-        raise Transient(problem) from error
-    finally:
-        connection.close()
-    return found
-
-
-def page(status: Mapping[str, Any]) -> str:
+def page(status: Mapping[str, Any], *, colours: bool = False) -> str:
     """Return it as lines for a terminal."""
-    return "\n".join([*_head(status), *_table(status["virtual_servers"])]) + "\n"
+    head = _head(status, colours=colours)
+    rows = _table(status["virtual_servers"])
+    return "\n".join([*head, *terminal.table(rows, colours=colours)]) + "\n"
 
 
-def _head(status: Mapping[str, Any]) -> Iterator[str]:
+def _head(status: Mapping[str, Any], *, colours: bool) -> Iterator[str]:
     servers = status["virtual_servers"]
     reals = [real for server in servers for real in server["real_servers"]]
-    yield f"{'ready' if status['ready'] else status['not_ready']}; {status['mode']}"
+    ready = toned("ready", "good", colours=colours)
+    waiting = toned(status["not_ready"], "warning", colours=colours)
+    yield f"{ready if status['ready'] else waiting}; {status['mode']}"
     yield (
         f"{len(servers)} virtual servers, {len(reals)} real servers, "
         f"{sum(real['left'] is not None for real in reals)} draining"
@@ -173,34 +147,57 @@ def _head(status: Mapping[str, Any]) -> Iterator[str]:
     for setting, value in status["settings"].items():
         yield f"  {setting} = {value}"
     for complaint in status["complaints"]:
-        yield f"! {complaint}"
+        yield toned(f"! {complaint}", "bad", colours=colours)
     yield ""
 
 
-def _table(servers: list[dict[str, Any]]) -> Iterator[str]:
-    columns = ("VIP", "STATE", "WEIGHT", "ACTIVE", "INACTIVE", "TOTAL", "NEW/S", "IN/S", "OUT/S")
-    rows: list[tuple[str, ...]] = [columns]
+def _table(servers: list[dict[str, Any]]) -> Iterator[tuple[Cell, ...]]:
+    columns = ("WEIGHT", "ACTIVE", "INACTIVE", "TOTAL", "NEW/S", "IN/S", "OUT/S")
+    numbers = (Cell(name, "heading", right=True) for name in columns)
+    yield Cell("VIP", "heading"), Cell("STATE", "heading"), *numbers
     for server in servers:
-        vip = f"{server['protocol']} {text.joined(server['address'], server['port'])}"
-        state = server["scheduler"] if server["in_kernel"] else f"{server['scheduler']}, not served"
         reals = server["real_servers"]
-        rows.append((
-            f"{vip} {server['name'] or ''}".strip(), state, "",
-            str(sum(real["active"] for real in reals)),
-            str(sum(real["inactive"] for real in reals)), *_rates(server),
-        ))  # fmt: skip
+        missing = "" if server["in_kernel"] else ", not served"
+        yield (
+            Cell(f"{vip(server)} {server['name'] or ''}".strip(), "heading"),
+            Cell(f"{server['scheduler']}{missing}", "bad" if missing else ""),
+            *_numbers(
+                "",
+                str(sum(real["active"] for real in reals)),
+                str(sum(real["inactive"] for real in reals)),
+                *_rates(server),
+            ),
+        )
         for real in reals:
             left = f" {real['left']:.0f} s" if real["left"] is not None else ""
-            rows.append((
-                f"  {text.joined(real['address'], real['port'])} {real['task_id'] or ''}".rstrip(),
-                _told(real) + left, str(real["weight"]),
-                str(real["active"]), str(real["inactive"]), *_rates(real),
-            ))  # fmt: skip
-    widths = [max(len(row[at]) for row in rows) for at in range(len(columns))]
-    for row in rows:
-        first, second, *numbers = row
-        rest = (n.rjust(w) for n, w in zip(numbers, widths[2:], strict=True))
-        yield "  ".join([first.ljust(widths[0]), second.ljust(widths[1]), *rest]).rstrip()
+            where = text.joined(real["address"], real["port"])
+            yield (
+                Cell(f"  {where} {real['task_id'] or ''}".rstrip()),
+                Cell(_told(real) + left, tone(real)),
+                *_numbers(
+                    str(real["weight"]),
+                    str(real["active"]),
+                    str(real["inactive"]),
+                    *_rates(real),
+                ),
+            )
+
+
+def _numbers(*said: str) -> Iterator[Cell]:
+    return (Cell(one, right=True) for one in said)
+
+
+def vip(server: Mapping[str, Any]) -> str:
+    """Return how a virtual server is called in lists: ``tcp 11.0.0.1:80``."""
+    return f"{server['protocol']} {text.joined(server['address'], server['port'])}"
+
+
+def tone(real: Mapping[str, Any]) -> Tone:
+    """Return how good it is what a real server is."""
+    state = str(real["state"])
+    if state == "live":
+        return "good"
+    return "bad" if state.startswith(("down", "unhealthy", "refused")) else "warning"
 
 
 def _told(real: Mapping[str, Any]) -> str:

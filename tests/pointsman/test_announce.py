@@ -302,7 +302,7 @@ def test_the_end_of_exabgp_is_that_of_the_command(tmp_path: Path) -> None:
 
 
 def test_a_file_for_bird_must_be_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["announce", "--format", "bird"]) == 1
+    assert main(["announce", "--format", "bird"]) == 2
     assert "name it by --output" in capsys.readouterr().err
 
 

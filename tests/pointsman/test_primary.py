@@ -119,7 +119,10 @@ def test_a_key_file_that_can_not_be_used_ends_the_start(tmp_path: Path) -> None:
             timeout=30,
         )
         assert done.returncode == 1
-        assert f"dns.transfer.key_file: {tmp_path}/keys: line 1: is not key" in done.stderr
+        assert (
+            f"dns.transfer.key_file: {tmp_path}/keys: line 1: is not key"
+            in done.stderr + done.stdout
+        )
 
 
 @pytest.mark.parametrize("value", ["nowhere", "10.0.0.1:0", "0.0.0.0:53"])

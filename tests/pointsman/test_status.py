@@ -1,10 +1,6 @@
 from typing import Any
 
-import pytest
-
-from pointsman.config import Config, HttpConfig
-from pointsman.discovery.errors import Fatal, Transient
-from pointsman.status import fetch, matching, page, virtual_servers
+from pointsman.status import matching, page, tone, virtual_servers
 from pointsman.testing import AGENT, discovery, port, task
 from pointsman.vip.addresses import Range
 from pointsman.vip.backends import Backend, backends
@@ -97,10 +93,15 @@ def test_people_read_a_table() -> None:
     assert len(set(map(len, lines))) == 1
 
 
-def test_nobody_to_ask_is_said() -> None:
-    with pytest.raises(Fatal, match=r"http\.listen is empty"):
-        fetch(Config(http=HttpConfig("")))
-    with pytest.raises(
-        Transient, match=r"no Pointsman answers at http://127\.0\.0\.1:1: .*running"
-    ):
-        fetch(Config(http=HttpConfig("127.0.0.1:1")))
+def test_colours_say_how_good_a_state_is() -> None:
+    (server,) = virtual_servers([KEY], LOOK, wanted(), {}, "l4lb.x", 100)
+    assert [tone(real) for real in server["real_servers"]] == ["good", "warning", "warning"]
+    assert tone({"state": "down, draining"}) == "bad"
+    status = {
+        "ready": False, "not_ready": "no master has been read yet", "mode": "", "settings": {},
+        "complaints": ["no masquerading"], "virtual_servers": [server],
+    }  # fmt: skip
+    shown = page(status, colours=True)
+    assert "\x1b[33mno master has been read yet\x1b[0m" in shown
+    assert "\x1b[31m! no masquerading\x1b[0m" in shown
+    assert "\x1b[32mlive\x1b[0m" in shown
