@@ -45,6 +45,7 @@ from pointsman.traffic import called
 from pointsman.vip import namespaces
 from pointsman.vip.namespaces import Namespace
 from pointsman.vip.parts import Look
+from pointsman.watchdog import beat, interval
 from pointsman.worker import KernelWorker
 
 log = logging.getLogger("pointsman")
@@ -174,6 +175,7 @@ class Daemon:
                 self._handed.close_unused()
             async with asyncio.TaskGroup() as group:
                 work = [
+                    group.create_task(beat(interval(os.environ, os.getpid())), name="watchdog"),
                     group.create_task(self._watch(), name="watch"),
                     group.create_task(self._follow(), name="follow"),
                     group.create_task(self._save(), name="save"),
