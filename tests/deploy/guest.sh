@@ -57,17 +57,14 @@ dig +short @127.0.0.1 web.marathon.mesos | sort
 cp /etc/pointsman/kept /etc/pointsman/pointsman.toml
 
 step networkd
-systemctl start systemd-networkd
-until [ "$(dig +short +tries=1 +time=1 @198.51.100.1 thisnode.thisdcos.directory | grep -c 198.51)" = 1 ]; do
-  sleep 1
-done
+systemctl start systemd-networkd systemd-resolved
+ask() { dig +short +tries=1 +time=2 "$@"; }
+until ask @198.51.100.1 thisnode.thisdcos.directory | grep -qx 198.51.100.1; do sleep 1; done
 ip -o -4 address show dev pointsman-dns | awk '{print $4}'
 step resolved
-systemctl start systemd-resolved
-until dig +tries=1 +time=1 @127.0.0.53 web.marathon.mesos | grep -q NOERROR; do sleep 1; done
-dig +short @127.0.0.53 web.marathon.mesos | sort
-dig @127.0.0.53 elsewhere.example.com | grep -c 'status: NOERROR'
-systemctl stop systemd-resolved systemd-networkd systemd-networkd.socket
+until ask @127.0.0.53 web.marathon.mesos | grep -qx 127.0.0.11; do sleep 1; done
+ask @127.0.0.53 web.marathon.mesos | sort
+systemctl stop systemd-resolved systemd-networkd.socket systemd-networkd
 
 step hang
 kill -STOP "$(show MainPID)"

@@ -23,11 +23,11 @@ listen = ["127.0.0.1:53"]
 [vip]
 enabled = false
 """
-AS_ITSELF = (
-    "setpriv --reuid pointsman --regid pointsman --init-groups --no-new-privs "
-    "--bounding-set=-all,+net_bind_service --inh-caps=-all,+net_bind_service "
-    "--ambient-caps=-all,+net_bind_service"
-).split()
+AS_ITSELF = [
+    *("setpriv", "--reuid", "pointsman", "--regid", "pointsman", "--init-groups", "--no-new-privs"),
+    *(f"--{kind}-caps=-all,+net_bind_service" for kind in ("inh", "ambient")),
+    "--bounding-set=-all,+net_bind_service",
+]
 
 
 def test_the_wheel_installs_into_an_environment_of_its_own(packages: Path, tmp_path: Path) -> None:
@@ -35,7 +35,14 @@ def test_the_wheel_installs_into_an_environment_of_its_own(packages: Path, tmp_p
     subprocess.run(["/usr/bin/python3", "-m", "venv", tmp_path / "venv"], check=True)
     here = tmp_path / "venv/bin"
     subprocess.run([here / "pip", "install", "--quiet", wheel], check=True, capture_output=True)
-    command = [here / "pointsman", "resolve", "web.marathon.mesos", "A", "--state", STATE]
+    command: list[str | Path] = [
+        here / "pointsman",
+        "resolve",
+        "web.marathon.mesos",
+        "A",
+        "--state",
+        STATE,
+    ]
     assert "127.0.0.11" in subprocess.check_output(command, text=True)
 
 
@@ -73,7 +80,7 @@ def test_it_has_an_environment_of_its_own_that_knows_nothing_of_where_it_was_mad
 ) -> None:
     home = debian.run(["/opt/pointsman/bin/python3", "-c", "import sys; print(sys.prefix)"])
     assert home == "/opt/pointsman\n"
-    command = ["grep", "-rl", "pointsman-package", debian.tree / "opt/pointsman"]
+    command: list[str | Path] = ["grep", "-rl", "pointsman-package", debian.tree / "opt/pointsman"]
     assert subprocess.run(command, capture_output=True, text=True).stdout == ""
 
 

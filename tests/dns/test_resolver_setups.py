@@ -14,7 +14,7 @@ from pointlab.site.process import wait_for
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs/resolvers.md").read_text()
-BLOCKS = re.findall(r"^```\w*\n(.*?)^```", DOCUMENT, re.MULTILINE | re.DOTALL)
+BLOCKS: list[str] = re.findall(r"^```\w*\n(.*?)^```", DOCUMENT, re.MULTILINE | re.DOTALL)
 POINTSMAN = "198.51.100.1"
 UPSTREAM = "127.0.0.9"
 WEB = ["127.0.0.11", "127.0.0.12"]
@@ -73,7 +73,7 @@ def container(node: Host) -> Iterator[str]:
     subprocess.run(["ip", "netns", "add", name], check=True)
     try:
         node.run(f"ip link add veth0 type veth peer name eth0 netns {name}".split())
-        node.run("ip link set veth0 master docker0 up".split())
+        node.run(["ip", "link", "set", "veth0", "master", "docker0", "up"])
         for words in (
             "link set lo up",
             "addr add 172.17.0.2/16 dev eth0",

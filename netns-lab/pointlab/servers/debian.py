@@ -52,7 +52,7 @@ class Debian:
 
     def command(self, words: Sequence[str]) -> list[str]:
         """Return the words of a process that becomes a command in it."""
-        return [*"unshare --mount sh -c".split(), _INSIDE, str(self.tree), *words]
+        return [*["unshare", "--mount", "sh", "-c"], _INSIDE, str(self.tree), *words]
 
     def run(self, words: Sequence[str], timeout: float = 120) -> str:
         """Run a command in it; return what it prints. Raises AssertionError when it fails."""
