@@ -18,7 +18,8 @@ BLOCKS: list[str] = re.findall(r"^```\w*\n(.*?)^```", DOCUMENT, re.MULTILINE | r
 POINTSMAN = "198.51.100.1"
 UPSTREAM = "127.0.0.9"
 WEB = ["127.0.0.11", "127.0.0.12"]
-DNSMASQ = ROOT / ".lab/dnsmasq/usr"
+DNSMASQ = ROOT / ".lab/dnsmasq"
+LIBRARIES = ":".join(f"{DNSMASQ}/{folder}/x86_64-linux-gnu" for folder in ("lib", "usr/lib"))
 
 
 def block(begins: str) -> str:
@@ -42,7 +43,7 @@ BRIDGE = [
 
 def dnsmasq(host: Host, name: str, *words: str) -> None:
     command = [
-        f"LD_LIBRARY_PATH={DNSMASQ}/lib/x86_64-linux-gnu", str(DNSMASQ / "sbin/dnsmasq"),
+        f"LD_LIBRARY_PATH={LIBRARIES}", str(DNSMASQ / "usr/sbin/dnsmasq"),
         "--keep-in-foreground", "--bind-interfaces", "--no-resolv", "--no-hosts", "--user=root",
         "--pid-file", *words,
     ]  # fmt: skip
