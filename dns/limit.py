@@ -17,11 +17,12 @@ INSIDE = (
     "172.16.0.0/12",
     "192.168.0.0/16",
     "100.64.0.0/10",
+    "198.51.100.0/24",
     "169.254.0.0/16",
     "fc00::/7",
     "fe80::/10",
 )
-"""Networks that are not of the open Internet (RFC 1918, 4193, 6598, 3927, 4291)."""
+"""Networks that are not of the open Internet (RFC 1918, 4193, 6598, 5737, 3927, 4291)."""
 
 MOST_TRACKED = 20_000
 """Networks and kinds of answers that are kept in mind; the longest known are forgotten first."""

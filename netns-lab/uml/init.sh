@@ -22,6 +22,7 @@ for module in ipv6 ip_vs; do
   "$UML_SCRATCH/modprobe" "$module" || echo "uml: no module $module" >&2
 done
 
+[ ! "$UML_EXEC" ] || . "$1"
 "$@"
 echo $? >"$UML_SCRATCH/status"
 sync

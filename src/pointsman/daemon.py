@@ -49,6 +49,7 @@ from pointsman.traffic import called
 from pointsman.vip import namespaces
 from pointsman.vip.namespaces import Namespace
 from pointsman.vip.parts import Look, Report
+from pointsman.watchdog import beat, interval
 from pointsman.worker import KernelWorker
 
 log = logging.getLogger("pointsman")
@@ -179,6 +180,7 @@ class Daemon:
                 self._handed.close_unused()
             async with asyncio.TaskGroup() as group:
                 work = [
+                    group.create_task(beat(interval(os.environ, os.getpid())), name="watchdog"),
                     group.create_task(self._watch(), name="watch"),
                     group.create_task(self._follow(), name="follow"),
                     group.create_task(save(self._saved, lambda: self._cluster), name="save"),

@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pointlab.servers.nameservers import ROOT, SBIN, STATE
@@ -57,6 +57,15 @@ LINKS = (
 )
 """What a host has: systemd-resolved asks nobody while there is nothing but the loopback."""
 
+RESOLVE_ALL = """\
+[Resolve]
+DNS=127.0.0.1
+Domains=~.
+DNSSEC=no
+LLMNR=no
+MulticastDNS=no
+"""
+
 RECORDS = """\
 dual A 10.9.0.1
 dual AAAA fd09::1
@@ -73,30 +82,34 @@ def addresses(printed: str) -> list[str]:
 
 
 class Host:
-    """A network namespace in which the whole program answers on 127.0.0.1, port 53."""
+    """A network namespace in which the whole program answers on port 53."""
 
-    def __init__(self, folder: Path, dns: str = "") -> None:
-        """``dns`` has further lines of the configuration's ``[dns]``."""
+    def __init__(
+        self, folder: Path, dns: str = "", address: str = "127.0.0.1", links: Sequence[str] = ()
+    ) -> None:
+        """``dns`` has further lines of the configuration's ``[dns]``, ``links`` words for `ip`."""
         self.folder = folder
         self._dns = dns
+        self._address = address
+        self._links = links
         self.name = f"pointsman-{os.getpid()}-{folder.name[-8:]}"
         self.processes = Processes(folder)
 
     def up(self) -> None:
         """Make the namespace and start Pointsman in it."""
         subprocess.run(["ip", "netns", "add", self.name], check=True)
-        for words in LINKS:
+        for words in (*LINKS, *self._links):
             self.run(["ip", *words.split()])
         (self.folder / "records").write_text(RECORDS)
         (self.folder / "nsswitch.conf").write_text("hosts: dns\n")
-        self.resolve_by("127.0.0.1")
+        self.resolve_by(self._address)
         (self.folder / "pointsman.toml").write_text(f"""
             state_dir = "{self.folder}/state"
             discovery = {{ file = "{STATE}" }}
             vip = {{ enabled = false }}
             http = {{ listen = "" }}
             [dns]
-            listen = ["127.0.0.1:53"]
+            listen = ["{self._address}:53"]
             nsid = "node-7"
             reverse = ["172.17.0.0/16"]
             records_file = "{self.folder}/records"
@@ -118,11 +131,14 @@ class Host:
         lines = [f"nameserver {server}", *options]
         (self.folder / "resolv.conf").write_text("\n".join(lines) + "\n")
 
-    def run(self, command: list[str], timeout: float = 30) -> str:
-        """Run a command on this host and return what it prints."""
+    def run(self, command: list[str], timeout: float = 30, netns: str = "") -> str:
+        """Run a command on this host, or in a container of it; return what it prints."""
         mounts = self._mounts({"resolv.conf": "resolv.conf", "nsswitch.conf": "nsswitch.conf"})
         done = subprocess.run(
-            [*f"ip netns exec {self.name} unshare --mount sh -c".split(), mounts, "sh", *command],
+            [
+                *f"ip netns exec {netns or self.name} unshare --mount sh -c".split(),
+                *(mounts, "sh", *command),
+            ],
             capture_output=True,
             text=True,
             check=False,
@@ -184,12 +200,12 @@ remote-control:
         self.processes.start("unbound", command, netns=self.name)
         self._await(54, "127.0.0.1")
 
-    def resolved(self) -> None:
-        """Start systemd-resolved, whose stub is 127.0.0.53."""
+    def resolved(self, conf: str = RESOLVE_ALL) -> None:
+        """Start systemd-resolved with this drop-in; its stub is 127.0.0.53."""
         passwd, group = Path("/etc/passwd").read_text(), Path("/etc/group").read_text()
         (self.folder / "passwd").write_text(f"{passwd}systemd-resolve:x:997:997::/:/bin/false\n")
         (self.folder / "group").write_text(f"{group}systemd-resolve:x:997:\n")
-        conf = "[Resolve]\\nDNS=127.0.0.1\\nDomains=~.\\nDNSSEC=no\\nLLMNR=no\\nMulticastDNS=no\\n"
+        (self.folder / "resolved.conf").write_text(conf)
         script = " && ".join(
             (
                 f"mount --bind {self.folder}/passwd /etc/passwd",
@@ -197,7 +213,7 @@ remote-control:
                 "mount -t tmpfs none /run",
                 "mkdir -p /run/systemd/resolve && chown 997:997 /run/systemd/resolve",
                 "mkdir -p /run/systemd/resolved.conf.d",
-                f"printf '{conf}' >/run/systemd/resolved.conf.d/pointsman.conf",
+                f"cp {self.folder}/resolved.conf /run/systemd/resolved.conf.d/pointsman.conf",
                 f"exec {RESOLVED}",
             )
         )
