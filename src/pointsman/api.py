@@ -23,6 +23,7 @@ from pointsman.status import virtual_servers
 from pointsman.vip.model import Protocol as IpProtocol
 from pointsman.vip.parts import Look
 from pointsman.vip.wanted import Wanted
+from pointsman.web_page import add_page
 
 
 class Served(Protocol):
@@ -180,6 +181,7 @@ def application(served: Served, metrics: Metrics) -> web.Application:
     }
     for path, handler in handlers.items():
         app.router.add_get(path, handler)
+    add_page(app)
     return app
 
 
