@@ -19,9 +19,11 @@ from pointsman.daemon import SWITCH
 from pointsman.discovery import trust, v1
 from pointsman.discovery.listing import gather
 from pointsman.discovery.trust import Trust
+from pointsman.events import Ring
 from pointsman.front import Front
 from pointsman.generation import Generation
 from pointsman.metrics import Metrics
+from pointsman.telling import Telling
 
 AGENTS = 500
 CHANGES = 200
@@ -52,8 +54,9 @@ async def measure(path: Path) -> None:
     known = await asyncio.to_thread(lambda: gather([v1.read(path.read_bytes())]))
     config = Config(vip=VipConfig(enabled=False))
     generation = Generation(
-        config, ["10.0.0.9"], (), None, Metrics(), Front(), Checking(Path("health"), lambda: None)
-    )
+        config, ["10.0.0.9"], (), None, Metrics(), Front(), Checking(Path("health"), lambda: None),
+        Telling(Ring()),
+    )  # fmt: skip
     reconciler = generation.reconciler
     beat.worst, start, used = 0.0, time.perf_counter(), time.process_time()
     await reconciler.run_once(known, whole=True)

@@ -66,6 +66,11 @@ class Zone:
     def __len__(self) -> int:
         return self._count
 
+    @property
+    def names(self) -> int:
+        """How many names have records."""
+        return len(self._records)
+
     def update(self, removed: Iterable[Record], added: Iterable[Record]) -> set[str]:
         """Take records out and put records in; return the names whose answers may differ.
 

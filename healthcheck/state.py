@@ -135,10 +135,3 @@ def _status(before: Status, seen: Standing, result: Result, held: float, now: fl
     if standing is not seen and not before.reason.startswith(FLAPPING):
         return Status(standing, before.since, reason)
     return before
-
-
-def difference(before: Status, after: Status) -> str:
-    """Return in words what became of a target: ``up -> sick after 63 s: HTTP 503, ...``."""
-    lasted = f" after {after.since - before.since:.0f} s" if before.since else ""
-    reason = f": {after.reason}" if after.reason else ""
-    return f"{before.standing} -> {after.standing}{lasted}{reason}"

@@ -30,7 +30,8 @@ def diff(actual: Table, wanted: Table, ours: Callable[[Key], bool]) -> tuple[Cha
             changes += _changed(key, actual[key], wanted[key])
         else:
             changes += _added(key, wanted[key])
-    changes += (DeleteServer(key) for key in sorted(actual) if key not in wanted and ours(key))
+    left = (key for key in sorted(actual) if key not in wanted and ours(key))
+    changes += (DeleteServer(key, actual[key]) for key in left)
     return tuple(changes)
 
 
@@ -48,20 +49,20 @@ def _added(key: Key, wanted: VirtualServer) -> Iterator[Change]:
 
 def _changed(key: Key, actual: VirtualServer, wanted: VirtualServer) -> Iterator[Change]:
     if actual.settings != wanted.settings:
-        yield SetServer(key, wanted.settings)
+        yield SetServer(key, wanted.settings, actual.settings)
     before, after = actual.real_servers, wanted.real_servers
     late = _late(actual, wanted) if wanted.settings.scheduler == ORDERED else ()
     new = after.keys() - before.keys() | {*late}
     for endpoint in (e for e in _order(wanted) if e in new):
         # One after the other, so that the rest stand meanwhile.
         if endpoint in before:
-            yield DeleteReal(key, endpoint)
+            yield DeleteReal(key, endpoint, before[endpoint])
         yield AddReal(key, endpoint, after[endpoint])
     for endpoint in sorted(after.keys() & before.keys() - {*late}):
         if after[endpoint] != before[endpoint]:
-            yield SetReal(key, endpoint, after[endpoint])
+            yield SetReal(key, endpoint, after[endpoint], before[endpoint])
     for endpoint in sorted(before.keys() - after.keys()):
-        yield DeleteReal(key, endpoint)
+        yield DeleteReal(key, endpoint, before[endpoint])
 
 
 def _order(server: VirtualServer) -> Iterable[Endpoint]:

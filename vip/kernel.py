@@ -169,19 +169,19 @@ class Kernel:
             # Where no address is local yet, the kernel refuses real servers. What it has is whole.
             there_yet = {k.address for k in self._outside if k in actual and not k.fwmark}
             surroundings += self._routes.sync(sorted(there_yet))
-        repaired = 0
+        foreign = frozenset[Key]()
         if known is not None and actual is not known:
             mine = ours | {key for key in known if self._covers(key)}
-            repaired = sum(actual.get(key) != known.get(key) for key in mine)
+            foreign = frozenset(key for key in mine if actual.get(key) != known.get(key))
         report = self._part(targets, actual, keys, now, routes=True)
         surroundings += report.surroundings
-        if self._ready:
-            repaired += surroundings
+        repaired = len(foreign) + (surroundings if self._ready else 0)
         self._ready = not complaints
         return msgspec.structs.replace(
             report,
             surroundings=surroundings,
             repaired=repaired,
+            foreign=foreign,
             complaints=(*complaints, *report.complaints),
         )
 

@@ -145,6 +145,8 @@ class SetServer(msgspec.Struct, frozen=True, gc=False):
 
     key: Key
     settings: Settings
+    before: Settings | None = None
+    """Those that it had, as far as is known; so it is of the others."""
 
     def __str__(self) -> str:
         return f"set {self.key} {self.settings.scheduler}"
@@ -154,6 +156,7 @@ class DeleteServer(msgspec.Struct, frozen=True, gc=False):
     """Delete a virtual server with all its real servers."""
 
     key: Key
+    before: VirtualServer | None = None
 
     def __str__(self) -> str:
         return f"delete {self.key}"
@@ -176,6 +179,7 @@ class SetReal(msgspec.Struct, frozen=True, gc=False):
     key: Key
     endpoint: Endpoint
     real: RealServer
+    before: RealServer | None = None
 
     def __str__(self) -> str:
         return f"set {self.key} -> {self.endpoint} weight {self.real.weight}"
@@ -186,6 +190,7 @@ class DeleteReal(msgspec.Struct, frozen=True, gc=False):
 
     key: Key
     endpoint: Endpoint
+    before: RealServer | None = None
 
     def __str__(self) -> str:
         return f"delete {self.key} -> {self.endpoint}"

@@ -127,6 +127,8 @@ class Report(msgspec.Struct, frozen=True):
     """Changes of links, routes, rules and settings."""
     repaired: int = 0
     """Virtual servers and surroundings that somebody else had changed."""
+    foreign: frozenset[Key] = frozenset()
+    """Which virtual servers that were."""
     complaints: tuple[str, ...] = ()
     """What of the surroundings could not be had."""
     programmed: int = 0

@@ -2,28 +2,47 @@
 
 import asyncio
 import hashlib
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 from aiohttp import web
+from msgspec import UnsetType
 
-from pointsman import health_view, records_api
+from pointsman import __version__, health_view, problems, records_api
 from pointsman.config import Config
 from pointsman.discovery import text
 from pointsman.discovery.model import Note
 from pointsman.dns.zone import Zone, Zones
+from pointsman.endpoints import (
+    BadParameter,
+    EventsQuery,
+    NoQuery,
+    Q,
+    ResolveQuery,
+    StatusQuery,
+    Summary,
+    WatchQuery,
+    read,
+)
+from pointsman.events import Ring
 from pointsman.healthcheck.model import Status, Target
 from pointsman.healthcheck.state import State
 from pointsman.metrics import Metrics
 from pointsman.pipeline import Views
+from pointsman.resolve import explain_by
 from pointsman.rules import vip_apex
-from pointsman.status import virtual_servers
+from pointsman.status import matching, virtual_servers
+from pointsman.summary import sizes
 from pointsman.vip.model import Protocol as IpProtocol
 from pointsman.vip.parts import Look
 from pointsman.vip.wanted import Wanted
+from pointsman.watching import Watchers
 from pointsman.web_page import add_page
+
+T = TypeVar("T")
 
 
 class Served(Protocol):
@@ -69,6 +88,11 @@ class Served(Protocol):
         """What is believed of each target, and what is known of it besides."""
         ...
 
+    @property
+    def events(self) -> Ring:
+        """What happened lately."""
+        ...
+
     async def count(self) -> None:
         """Have metrics tell what goes through VIPs now."""
         ...
@@ -102,7 +126,8 @@ def application(served: Served, metrics: Metrics) -> web.Application:
         body = await asyncio.to_thread(last.body, wanted, zone)
         return _tagged(request, body)
 
-    async def status(_: web.Request) -> web.Response:
+    async def status(request: web.Request) -> web.Response:
+        asked = _asked(request, StatusQuery)
         look, now = await served.look(), time.monotonic()
         wanted, statuses = served.views.wanted, served.health[0]
         zone = vip_apex(served.config).rstrip(".")
@@ -113,12 +138,49 @@ def application(served: Served, metrics: Metrics) -> web.Application:
             "complaints": served.complaints,
             "settings": look.settings,
         }
-        body = await asyncio.to_thread(
-            lambda: msgspec.json.encode(
-                {**found, "virtual_servers": virtual_servers(look, wanted, statuses, zone, now)}
-            )
-        )
+
+        def make() -> bytes:
+            keys = matching(look, wanted, zone, asked.search)
+            end = asked.offset + asked.limit if asked.limit else None
+            rows = virtual_servers(keys[asked.offset : end], look, wanted, statuses, zone, now)
+            return msgspec.json.encode({**found, "total": len(keys), "virtual_servers": rows})
+
+        body = await asyncio.to_thread(make)
         return web.Response(body=body, content_type="application/json")
+
+    async def events(request: web.Request) -> web.Response:
+        asked = _asked(request, EventsQuery)
+        return _json(served.events.page(_given(asked.since), asked.limit, _given(asked.kind)))
+
+    async def watch(request: web.Request) -> web.StreamResponse:
+        asked = _asked(request, WatchQuery)
+        if watchers.full:
+            why = "as many watch already as http.watchers allows"
+            raise problems.error(web.HTTPServiceUnavailable, why, {"Retry-After": "5"})
+        last = request.headers.get("Last-Event-ID", "")
+        return await watchers.serve(request, int(last) if last.isdecimal() else _given(asked.since))
+
+    async def resolve(request: web.Request) -> web.Response:
+        asked = _asked(request, ResolveQuery)
+        views, config, type_ = served.views, served.config, asked.type.upper()
+        async with resolving:  # it looks at every task
+            found = await asyncio.to_thread(explain_by, asked.name, type_, views, config)
+        return _json(found)
+
+    async def summary(request: web.Request) -> web.Response:
+        _asked(request, NoQuery)
+        views, names = served.views, sum(zone.names for zone in served.zones)
+        notes = len(served.notes)
+        virtual, real = await asyncio.to_thread(sizes, views)
+        leader = views.cluster.leader
+        return _json(
+            Summary(
+                __version__, os.uname().nodename, not served.not_ready, served.not_ready,
+                served.mode, str(leader) if leader else None, len(views.cluster.agents),
+                len(views.cluster.frameworks), len(views.cluster.tasks), virtual, real, names,
+                notes, served.complaints, served.events.last,
+            )
+        )  # fmt: skip
 
     async def health(_: web.Request) -> web.Response:
         views, (statuses, states), now = served.views, served.health, time.monotonic()
@@ -161,13 +223,22 @@ def application(served: Served, metrics: Metrics) -> web.Application:
     async def notes(_: web.Request) -> web.Response:
         return _json([{"where": note.where, "why": note.why} for note in served.notes])
 
-    app = web.Application()
+    watchers = Watchers(
+        served.events, lambda: served.config.http.watchers, lambda: served.config.http.timeout
+    )
+    resolving = asyncio.Lock()
+    app = web.Application(middlewares=[problems.told])
+    app.on_shutdown.append(watchers.close)
     handlers: dict[str, Callable[[web.Request], Any]] = {
         "/healthz": healthz,
         "/readyz": readyz,
         "/metrics": metrics_,
         "/v1/vips": vips,
         "/v1/status": status,
+        "/v1/summary": summary,
+        "/v1/events": events,
+        "/v1/watch": watch,
+        "/v1/resolve": resolve,
         "/v1/health": health,
         "/v1/notes": notes,
         "/v1/version": version,
@@ -215,6 +286,17 @@ class _LastVips:
             self._body = msgspec.json.encode(list(vips_view(wanted, zone)))
             self._of = (wanted.targets, wanted.names, zone)
         return self._body
+
+
+def _asked(request: web.Request, kind: type[Q]) -> Q:
+    try:
+        return read(request.query.items(), kind)
+    except BadParameter as error:
+        raise problems.error(web.HTTPBadRequest, str(error), parameter=error.name) from error
+
+
+def _given(value: T | UnsetType) -> T | None:
+    return None if isinstance(value, UnsetType) else value
 
 
 async def _large(request: web.Request, make: Callable[[], Any]) -> web.Response:

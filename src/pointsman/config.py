@@ -212,6 +212,10 @@ class HttpConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     listen: str = "127.0.0.1:8123"
     """``ADDRESS:PORT``; empty for none."""
+    timeout: Seconds = 10.0
+    """Seconds in which a client must read some of what it is sent."""
+    watchers: Annotated[int, msgspec.Meta(ge=0)] = 32
+    """How many may watch events at once."""
 
 
 class LogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

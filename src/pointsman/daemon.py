@@ -28,6 +28,7 @@ from pointsman.discovery.trust import Trust, remember
 from pointsman.dns.journal import latest
 from pointsman.dns.notify import Notices, Notifier
 from pointsman.dns.zone import Zones
+from pointsman.events import Happening, Ring
 from pointsman.front import Front
 from pointsman.generation import Generation
 from pointsman.health_metrics import HealthCollector
@@ -38,9 +39,11 @@ from pointsman.metrics import Metrics
 from pointsman.node import nameservers, open_kernels, own
 from pointsman.notify import notify
 from pointsman.pipeline import Views
+from pointsman.saving import save
 from pointsman.serials import Serials
 from pointsman.source import Source, check
 from pointsman.suspicion import suspect
+from pointsman.telling import Telling
 from pointsman.traffic import called
 from pointsman.vip import namespaces
 from pointsman.vip.namespaces import Namespace
@@ -50,8 +53,6 @@ from pointsman.worker import KernelWorker
 log = logging.getLogger("pointsman")
 NAMESPACES = 1.0
 """Seconds between two looks for network namespaces."""
-SAVE, SAVE_SHARE = 5.0, 0.02
-"""Seconds between two savings of the view, at least, and the share of time that they may take."""
 SWITCH = 0.001
 """Seconds that another thread may hold the interpreter's lock while a query waits for it."""
 RETRY, MOST_RETRY = 0.5, 30.0
@@ -65,6 +66,9 @@ class Daemon:
         self._path = path
         self._config = config
         self._metrics = Metrics()
+        self.events = Ring(int(time.time() * 1000))
+        """What happened here lately, numbered from run to run."""
+        self._telling = Telling(self.events)
         self._handed = handed(os.environ, os.getpid())
         self._front = Front(self._handed)
         self._notifier = Notifier(self._notices, self._front.counts, time.time)
@@ -83,7 +87,7 @@ class Daemon:
         self._checking = Checking(
             Path(config.state_dir) / "health", self._changed.set, os.uname().nodename
         )
-        self._reconciling = asyncio.Lock()
+        self._reconciling, self._reloading = asyncio.Lock(), asyncio.Lock()
         self._namespaces: frozenset[Namespace] = frozenset()
         self._namespace_notes: tuple[Note, ...] = ()
         self._unentered: frozenset[str] = frozenset()
@@ -176,7 +180,7 @@ class Daemon:
                 work = [
                     group.create_task(self._watch(), name="watch"),
                     group.create_task(self._follow(), name="follow"),
-                    group.create_task(self._save(), name="save"),
+                    group.create_task(save(self._saved, lambda: self._cluster), name="save"),
                     group.create_task(self._checking.run(), name="checks"),
                     group.create_task(suspect(lambda: self._generation, self._checking)),
                     group.create_task(self._find_namespaces(), name="namespaces"),
@@ -207,44 +211,26 @@ class Daemon:
             self._cluster, self._remembered = cluster, True
             self._changed.set()
 
-    async def _save(self) -> None:
-        """Keep the last good view on disk, from time to time and at the end."""
-        kept, took = self._cluster, 0.0
-        try:
-            while True:
-                await asyncio.sleep(max(SAVE, took / SAVE_SHARE))
-                started = time.monotonic()
-                kept = await self._keep(kept)
-                took = time.monotonic() - started
-        finally:
-            await self._keep(kept)
-
-    async def _keep(self, kept: Cluster | None) -> Cluster | None:
-        """Save the view if it differs from the one kept; return the one that is kept then."""
-        cluster = self._cluster
-        if cluster is None or cluster is kept:
-            return kept
-        try:
-            await asyncio.to_thread(self._saved.save, cluster)
-        except Transient as error:
-            log.warning("%s; a restart without a master would serve less", error)
-        return cluster
-
     async def _steer(self) -> None:
         """Obey signals until one says to end."""
         while await self._signals.get() == signal.SIGHUP:
+            await self.reload()
+
+    async def reload(self) -> tuple[str, ...]:
+        """Read the configuration again; return what was wrong, nothing if it counts from now on."""
+        async with self._reloading:
             notify("RELOADING=1")
+            problems: tuple[str, ...] = ()
             try:
                 await self._apply(load(self._path))
             except ConfigError as error:
-                for problem in error.problems:
-                    log.error("reload refused: %s: %s", error.where, problem)
+                problems = tuple(error.problems)
             except (Fatal, Transient) as error:
-                log.error("reload refused: %s", error)
-            else:
-                log.info("reloaded %s", self._path)
+                problems = (str(error),)
+            self._telling.reloaded(str(self._path), problems)
             if not self._waiting_for:
                 notify("READY=1")
+            return problems
 
     async def _apply(self, config: Config) -> None:
         """Serve by this configuration from now on.
@@ -264,7 +250,7 @@ class Daemon:
             serial = self._serials.first(time.time())
             generation = Generation(
                 config, nameservers(config), own(config), kernel, self._metrics, self._front,
-                self._checking, serial,
+                self._checking, self._telling, serial,
             )  # fmt: skip
             if kernel and not vip.dry_run:
                 await self._enter(kernel, self._namespaces)
@@ -391,6 +377,6 @@ class Daemon:
             wake = wake if more is None else more
             check = time.monotonic() + interval if whole else check
             if self._waiting_for:
+                self._telling.say(Happening("node", "this node", self._waiting_for, "ready"))
                 self._waiting_for = ""
-                log.info("ready")
                 notify("READY=1")

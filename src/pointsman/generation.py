@@ -15,6 +15,7 @@ from pointsman.metrics import Metrics
 from pointsman.reconcile import Reconciler
 from pointsman.rules import rules, vip_apex
 from pointsman.secondaries import notices
+from pointsman.telling import Telling
 from pointsman.vip.guard import Guard
 from pointsman.worker import KernelWorker
 
@@ -86,6 +87,7 @@ class Generation:
         metrics: Metrics,
         front: Front,
         checking: Checking,
+        telling: Telling,
         serial: int = 1,
     ) -> None:
         """Make all of it, but for what of the cluster is published.
@@ -111,6 +113,7 @@ class Generation:
             metrics,
             Guard(vip.guard_percent / 100, patience=vip.guard_time),
             checking,
+            telling,
             dry=vip.dry_run,
         )
 

@@ -129,6 +129,7 @@ def _joined(one: Report, other: Report) -> Report:
         failures=one.failures + other.failures,
         surroundings=one.surroundings + other.surroundings,
         repaired=one.repaired + other.repaired,
+        foreign=one.foreign | other.foreign,
         complaints=one.complaints + other.complaints,
         wake=min(wakes, default=None),
     )

@@ -13,30 +13,27 @@ from contextlib import contextmanager, nullcontext
 
 from immutables import Map
 
+from pointsman import reasons
 from pointsman.checking import Checking
 from pointsman.discovery.model import Change, Cluster, TaskKey, difference
 from pointsman.dns.answer import Responder
 from pointsman.dns.records import Record, address_records
-from pointsman.healthcheck import state
-from pointsman.healthcheck.model import Status, Target
+from pointsman.healthcheck.model import Health, Status, Target
 from pointsman.metrics import Metrics
 from pointsman.pipeline import NOTHING, Rules, Views, derive
+from pointsman.telling import Telling
 from pointsman.vip import elect
 from pointsman.vip import guard as guards
 from pointsman.vip.guard import Guard
-from pointsman.vip.model import Failure, Key
+from pointsman.vip.model import Key
 from pointsman.vip.parts import Report
 from pointsman.worker import KernelWorker
 
-log = logging.getLogger("pointsman.reconcile")
 SLICE = 500
 """Records that are changed at once, while no query is answered: a millisecond or two."""
 
 MANY = 1_000
 """Tasks in a change after which the garbage collector has nothing to find, and much to look at."""
-
-MOST_LINES = 20
-"""Changes that are logged one by one; of more only the number is."""
 
 
 @contextmanager
@@ -66,6 +63,7 @@ class Reconciler:
         metrics: Metrics,
         guard: Guard,
         checking: Checking,
+        telling: Telling,
         *,
         dry: bool = False,
     ) -> None:
@@ -75,6 +73,8 @@ class Reconciler:
         """What the kernel is to come to: what is wanted, but for what is held back."""
         self.published: dict[str, tuple[str, ...]] = {}
         """Addresses by VIP name, as DNS answers them now."""
+        self.compared = Report()
+        """What the last look at the whole kernel found, and did."""
         self.complaints: frozenset[str] = frozenset()
         """What VIPs need around them and do not have."""
         self._rules = rules
@@ -85,13 +85,13 @@ class Reconciler:
         self._metrics = metrics
         self._guard = guard
         self._checking = checking
+        self._telling = telling
         self._dry = dry
         self._changed: set[Key] = set()
         """Targets that the kernel has not followed yet."""
         self._renamed: set[str] = set()
         """VIP names that DNS has not followed yet."""
         self._real_servers = 0
-        self._refused: frozenset[Failure] = frozenset()
 
     async def run_once(
         self,
@@ -121,10 +121,15 @@ class Reconciler:
             change |= Change(tasks=self._follow_health(judged))
         many = change is None or len(change.tasks) > MANY
         with _uncollected() if many else nullcontext():
-            views = await asyncio.to_thread(
-                derive, cluster, self._rules, self.views, change, now, believed
+            before = self.views
+            views, differences = await asyncio.to_thread(
+                lambda: (
+                    found := derive(cluster, self._rules, before, change, now, believed),
+                    self._telling.differences(before, found, change),
+                )
             )
             self.views = views
+            self._telling.cluster(views, differences)
             self._checking.follow(views.unwatched, views.new, believed)
             await self._update(views.removed, views.added)
         for zone in self._responder.zones:
@@ -143,10 +148,12 @@ class Reconciler:
             self._changed.clear()
             if not self._dry:
                 self._checking.lead(views.wanted.paths.ways)
-            self._report(report, whole=whole or remembered)
+            self._report(report, believed, whole=whole or remembered, first=before is NOTHING)
             wakes.append(report.wake)
         await self._publish(names)
         self._renamed.clear()
+        if before is NOTHING:
+            self._telling.only(self.published)
         for zone in self._responder.zones:
             zone.loaded = True
         self._metrics.reconcile_seconds.observe(time.perf_counter() - started)
@@ -154,15 +161,12 @@ class Reconciler:
 
     def _follow_health(self, judged: Mapping[Target, tuple[Status, Status]]) -> frozenset[TaskKey]:
         """Say what is believed of targets, and return the tasks that it is about."""
-        tasks = self.views.cluster.tasks
-        found: set[TaskKey] = set()
-        for target, (before, after) in judged.items():
-            watching = [key for key in self.views.watched.get(target, ()) if key in tasks]
-            found.update(watching)
+        watched, tasks = self.views.watched, self.views.cluster.tasks
+        self._telling.health(judged, watched)
+        for _, after in judged.values():
             self._metrics.health_changes.labels(after.standing).inc()
-            whom = ", ".join(sorted(tasks[key].id for key in watching))
-            log.info("%s, for %s: %s", target, whom, state.difference(before, after))
-        return frozenset(found)
+        keys = (key for target in judged for key in watched.get(target, ()))
+        return frozenset(key for key in keys if key in tasks)
 
     def _follow(self, now: float) -> Mapping[str, tuple[str, ...]]:
         """Take the targets over, but for what is held back; return the names to publish."""
@@ -177,11 +181,8 @@ class Reconciler:
         self.targets = targets
         held = self._guard.held
         if len(held) > len(before.held):
-            log.warning(
-                "%d virtual servers would lose all real servers at once: they stand for %g s",
-                len(held),
-                self._guard.patience,
-            )
+            told = reasons.held(len(held), self._guard.patience)
+            self._telling.say(told, level=logging.WARNING)
         if before.held and not held:
             self._renamed |= self.published.keys() - wanted.names.keys()
         addresses = {key.address for key in held}
@@ -215,6 +216,7 @@ class Reconciler:
             if old != addresses:
                 gone[name], new[name] = old, addresses
         await self._update(self._records(gone), self._records(new))
+        self._telling.names(gone, new)
         for name, addresses in new.items():
             if addresses:
                 self.published[name] = addresses
@@ -253,7 +255,7 @@ class Reconciler:
         for zone in self._responder.zones:
             metrics.records.labels(zone.apex).set(len(zone))
 
-    def _report(self, report: Report, *, whole: bool) -> None:
+    def _report(self, report: Report, believed: Health, *, whole: bool, first: bool) -> None:
         for change in report.changes:
             self._metrics.kernel_changes.labels(type(change).__name__).inc()
         self._metrics.kernel_changes.labels("surroundings").inc(report.surroundings)
@@ -261,19 +263,12 @@ class Reconciler:
         self._metrics.kernel_repairs.inc(0 if self._dry else report.repaired)
         self._metrics.draining.set(report.draining)
         self._metrics.programmed.set(report.programmed)
-        for change in report.changes[:MOST_LINES]:
-            log.info("dry run: would %s" if self._dry else "%s", change)
-        if len(report.changes) > MOST_LINES:
-            log.info("and %d changes more", len(report.changes) - MOST_LINES)
-        if report.repaired and not self._dry:
-            log.warning("somebody else had changed %d things in the kernel", report.repaired)
-        for failure in [f for f in report.failures if f not in self._refused][:MOST_LINES]:
-            log.warning("the kernel refused to %s", failure)
-        self._refused = frozenset(report.failures)
-        for complaint in sorted(frozenset(report.complaints) - self.complaints):
-            log.warning("%s; VIPs go on without it", complaint)
+        self._telling.kernel(report, self.views, believed.statuses, dry=self._dry, renewed=first)
         # What stood before a change stands after it: only a look at all of it can tell otherwise.
         self.complaints = frozenset(report.complaints) | (frozenset() if whole else self.complaints)
+        self._telling.complaints(self.complaints)
+        if whole:
+            self.compared = report
 
 
 def _size(target: elect.Target | None) -> int:

@@ -44,18 +44,23 @@ class Explanation(msgspec.Struct, frozen=True):
 
 def explain(name: str, type_: str, cluster: Cluster, config: Config) -> Explanation:
     """Return what is answered for a name; ``type_`` is one type, or ANY for all that it has."""
+    return explain_by(name, type_, derive(cluster, rules(config), health=TRUSTING), config)
+
+
+def explain_by(name: str, type_: str, views: Views, config: Config) -> Explanation:
+    """Return what these views answer, as ``explain`` does for a cluster."""
     name = name.lower()
     name = name if name.endswith(".") else f"{name}."
-    views = derive(cluster, rules(config), health=TRUSTING)
-    every = list(_origins(views, config))
     served = zones(config, (), 1)
-    served.update((), (record for record, _ in every))
     zone = served.of(name)
     if zone is None:
         return Explanation(name, "", exists=False)
+    there = zone.there(name) if isinstance(zone, Mirror) else name
+    # What else there is has no say in this name, or whether it exists.
+    every = [(r, of) for r, of in _origins(views, config) if f".{r.name}".endswith(f".{there}")]
+    served.update((), (record for record, _ in every))
     asked = zone.types(name) if type_ == "ANY" else [type_]
     answer = tuple(filter(None, (zone.rrset(name, one) for one in asked)))
-    there = zone.there(name) if isinstance(zone, Mirror) else name
     given = {found for one in asked if (rrset := served.rrset(there, one)) for found in rrset.data}
     found = [(r, of) for r, of in every if r.name == there and type_ in ("ANY", r.type)]
     origins = tuple(Origin(record, of, record.data in given) for record, of in found)

@@ -2,7 +2,7 @@
 
 import http.client
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pointsman.config import Config
@@ -20,14 +20,37 @@ PATIENCE = 10.0
 """Seconds for an answer of the process that runs here."""
 
 
+def matching(look: Look, wanted: Wanted, domain: str, search: str = "") -> list[Key]:
+    """Return the virtual servers that are wanted or there, sorted.
+
+    With a word to search for, those of which it is in the name, the address with its port, or the
+    id of a task behind it.
+    """
+    word, names = search.lower(), _names(wanted, domain)
+
+    def matches(key: Key) -> bool:
+        said = (names.get(key.address, ""), text.joined(key.address, key.port))
+        return any(word in one for one in said) or any(
+            word in one.task_id.lower() for one in wanted.behind(key)
+        )
+
+    keys = (key for key in sorted({*wanted.targets, *look.table}) if not key.fwmark)
+    return [key for key in keys if not word or matches(key)]
+
+
 def virtual_servers(
-    look: Look, wanted: Wanted, health: Mapping[Target, Status], domain: str, now: float
+    keys: Iterable[Key],
+    look: Look,
+    wanted: Wanted,
+    health: Mapping[Target, Status],
+    domain: str,
+    now: float,
 ) -> list[dict[str, Any]]:
-    """Return all that is wanted or there, sorted; ``now`` is of the clock of ``look.deadlines``."""
-    names = {address: name for name, addresses in wanted.names.items() for address in addresses}
+    """Return what is told of these; ``now`` is of the clock of ``look.deadlines``."""
+    names = _names(wanted, domain)
     return [
         {
-            "name": f"{names[key.address]}.{domain}" if key.address in names else None,
+            "name": names.get(key.address),
             "protocol": str(Protocol(key.protocol)),
             "address": key.address,
             "port": key.port,
@@ -36,9 +59,17 @@ def virtual_servers(
             **_counted(look.traffic.get(key, Activity())),
             "real_servers": list(_real_servers(key, look, wanted, health, now)),
         }
-        for key in sorted({*wanted.targets, *look.table})
-        if not key.fwmark
+        for key in keys
     ]
+
+
+def _names(wanted: Wanted, domain: str) -> dict[str, str]:
+    """Return the full name of each address that has one."""
+    return {
+        address: f"{name}.{domain}"
+        for name, addresses in wanted.names.items()
+        for address in addresses
+    }
 
 
 def _scheduler(key: Key, look: Look, wanted: Wanted) -> str:

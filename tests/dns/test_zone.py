@@ -31,6 +31,10 @@ def test_records_of_a_name_and_type_are_one_rrset() -> None:
     )
 
 
+def test_names_are_counted_and_not_their_records() -> None:
+    assert (zone().names, zone(ONE, TWO).names, len(zone(ONE, TWO))) == (1, 2, 3)
+
+
 def test_an_unhealthy_instance_is_answered_only_when_no_healthy_one_is_left() -> None:
     both = zone(ONE, SICK)
     found = both.rrset(ONE.name, "A")

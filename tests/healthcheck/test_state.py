@@ -12,7 +12,6 @@ from pointsman.healthcheck.state import (
     State,
     begin,
     delay,
-    difference,
     step,
 )
 
@@ -169,13 +168,6 @@ def test_while_it_is_held_it_can_be_lost_and_says_why() -> None:
 
 def test_without_damping_nothing_is_held() -> None:
     assert after([*FALL, *RISE] * 9).status.standing == Standing.UP
-
-
-def test_a_change_is_told_in_words() -> None:
-    assert difference(Status(), Status(Standing.UP, 5.0)) == "new -> up"
-    assert difference(UP, Status(Standing.SICK, NOW + 63, "HTTP 503")) == (
-        "up -> sick after 63 s: HTTP 503"
-    )
 
 
 results = st.sampled_from(list(Outcome)).map(Result)

@@ -339,7 +339,7 @@ def test_a_further_namespace_balances_by_itself_until_it_is_gone(box: Box) -> No
 def test_a_dry_run_says_what_it_would_do_and_does_nothing(box: Box) -> None:
     daemon = box.start("dry_run = true")
     assert ipvsadm() == []
-    assert f"dry run: would add tcp {VIP}:80 wlc" in daemon.log.read_text()
+    assert f"tcp {VIP}:80: none -> wlc; dry run, nothing is changed: " in daemon.log.read_text()
     assert daemon.command("show", "diff").splitlines() == [
         f"add tcp {VIP}:80 wlc",
         f"add tcp {VIP}:80 -> 127.0.0.11:31000 weight 1",

@@ -5,11 +5,14 @@ import pytest
 from pointsman.checking import Checking
 from pointsman.config import Config, DnsConfig, VipConfig
 from pointsman.discovery.errors import Fatal
+from pointsman.events import Ring
 from pointsman.front import Front
 from pointsman.generation import Generation, zone
 from pointsman.metrics import Metrics
+from pointsman.telling import Telling
 
 CHECKING = Checking(Path("health"), lambda: None)
+TELLING = Telling(Ring())
 
 
 def test_each_configuration_has_its_zones_and_goes_on_counting() -> None:
@@ -22,6 +25,7 @@ def test_each_configuration_has_its_zones_and_goes_on_counting() -> None:
         Metrics(),
         front,
         CHECKING,
+        TELLING,
     )
     assert [z.apex for z in made.zones] == [
         "dc1.",
@@ -41,7 +45,9 @@ def test_a_zone_has_its_nameserver_inside() -> None:
 
 
 def served(config: Config, name: str, type_: str = "A") -> tuple[str, ...]:
-    made = Generation(config, ["10.0.0.9"], ["10.0.0.9"], None, Metrics(), Front(), CHECKING)
+    made = Generation(
+        config, ["10.0.0.9"], ["10.0.0.9"], None, Metrics(), Front(), CHECKING, TELLING
+    )
     zone = made.zones.of(name)
     found = zone.rrset(name, type_) if zone else None
     return found.data if found else ()
@@ -73,7 +79,7 @@ def test_records_of_a_file_are_served(tmp_path: Path) -> None:
 
 def test_a_node_that_moves_is_found_at_its_new_addresses_in_each_zone() -> None:
     config = Config(dns=DnsConfig(reverse=("9.0.0.0/8",)))
-    made = Generation(config, [], [], None, Metrics(), Front(), CHECKING)
+    made = Generation(config, [], [], None, Metrics(), Front(), CHECKING, TELLING)
     for addresses in (["10.0.0.9", "fd00::9"], ["10.0.0.8", "fd00::9"], []):
         made.move(addresses)
         made.move(reversed(addresses))  # the same again

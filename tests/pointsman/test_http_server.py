@@ -1,20 +1,27 @@
 import asyncio
 import json
+import os
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import aiohttp
+import msgspec
 import pytest
 
-from pointsman.config import Config
+from pointsman.config import Config, HttpConfig
 from pointsman.discovery.errors import Fatal
 from pointsman.discovery.model import Note
 from pointsman.dns.zone import Zones
-from pointsman.healthcheck.model import Status, Target
+from pointsman.events import Happening, Ring
+from pointsman.healthcheck.model import TRUSTING, Status, Target
 from pointsman.healthcheck.state import State
 from pointsman.http_server import HttpServer
 from pointsman.metrics import Metrics
-from pointsman.pipeline import Views
-from pointsman.testing import AGENT, discovery, port, task
+from pointsman.pipeline import Views, derive
+from pointsman.resolve import explain
+from pointsman.rules import rules
+from pointsman.testing import AGENT, cluster, discovery, port, task
 from pointsman.vip.addresses import Range
 from pointsman.vip.backends import backends
 from pointsman.vip.elect import Place
@@ -37,6 +44,7 @@ class Served:
     notes = (Note("task x of y", "why"),)
     zones = Zones()
     config = Config()
+    events = Ring()
     not_ready = "no master has been read yet"
 
     @property
@@ -51,22 +59,28 @@ class Served:
         return Look(self.views.wanted.table, settings={"net.ipv4.vs.conntrack": "1"})
 
 
+@asynccontextmanager
+async def serving(served: Served) -> AsyncIterator[str]:
+    """Serve this; give the URL."""
+    server = HttpServer(served, Metrics())
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    await server.listen(address)
+    try:
+        yield f"http://{address}"
+    finally:
+        await server.listen("")
+
+
 def get(served: Served, *paths: str) -> list[tuple[int, str, str]]:
     async def run() -> list[tuple[int, str, str]]:
-        server = HttpServer(served, Metrics())
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            address = f"127.0.0.1:{probe.getsockname()[1]}"
-        await server.listen(address)
-        try:
-            async with aiohttp.ClientSession() as session:
-                answers = []
-                for path in paths:
-                    method, _, path = path.rpartition(" ")
-                    async with session.request(method or "GET", f"http://{address}{path}") as reply:
-                        answers.append((reply.status, reply.content_type, await reply.text()))
-                return answers
-        finally:
-            await server.listen("")
+        async with serving(served) as url, aiohttp.ClientSession() as session:
+            answers = []
+            for path in paths:
+                method, _, path = path.rpartition(" ")
+                async with session.request(method or "GET", f"{url}{path}") as reply:
+                    answers.append((reply.status, reply.content_type, await reply.text()))
+            return answers
 
     return asyncio.run(run())
 
@@ -125,18 +139,13 @@ def test_an_address_that_is_taken_is_explained_and_the_old_one_kept() -> None:
 
 def test_what_a_client_has_is_not_sent_again() -> None:
     async def run() -> None:
-        server = HttpServer(Served(), Metrics())
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            address = f"127.0.0.1:{probe.getsockname()[1]}"
-        await server.listen(address)
-        async with aiohttp.ClientSession() as session:
+        async with serving(Served()) as url, aiohttp.ClientSession() as session:
             for path in ("/v1/vips", "/v1/enumerate", "/v1/records"):
-                async with session.get(f"http://{address}{path}") as first:
+                async with session.get(f"{url}{path}") as first:
                     tag = first.headers["ETag"]
                 known = {"If-None-Match": tag}
-                async with session.get(f"http://{address}{path}", headers=known) as second:
+                async with session.get(f"{url}{path}", headers=known) as second:
                     assert (second.status, await second.read()) == (304, b"")
-        await server.listen("")
 
     asyncio.run(run())
 
@@ -162,3 +171,90 @@ def test_the_status_tells_what_is_there_and_what_is_missing() -> None:
     assert named["name"] == "web.marathon.l4lb.thisdcos.directory"
     (real,) = named["real_servers"]
     assert (real["state"], real["task_id"]) == ("live", "web.1")
+
+
+def test_events_are_told_as_they_were_since_one_and_of_a_kind() -> None:
+    served = Served()
+    served.events = Ring(5)
+    served.events.add([Happening("task", "web.1", "", "TASK_RUNNING"), Happening("node", "x")], 1.0)
+    all_, later, tasks = get(
+        served, "/v1/events", "/v1/events?since=5&limit=9", "/v1/events?kind=task"
+    )
+    assert json.loads(all_[2]) == {
+        "events": [
+            {"id": 5, "at": 1.0, "kind": "task", "what": "web.1", "before": "",
+             "after": "TASK_RUNNING", "why": ""},
+            {"id": 6, "at": 1.0, "kind": "node", "what": "x", "before": "", "after": "", "why": ""},
+        ],
+        "last": 6,
+    }  # fmt: skip
+    assert [e["id"] for e in json.loads(later[2])["events"]] == [6]
+    assert [e["id"] for e in json.loads(tasks[2])["events"]] == [5]
+
+
+def test_a_watcher_goes_on_after_the_last_event_that_it_had() -> None:
+    async def run() -> None:
+        served = Served()
+        served.events = Ring()
+        served.events.add([Happening("task", one) for one in "abc"], 1.0)
+        async with serving(served) as url, aiohttp.ClientSession() as session:
+            async with session.get(f"{url}/v1/watch", headers={"Last-Event-ID": "2"}) as reply:
+                assert reply.content_type == "text/event-stream"
+                said = [await reply.content.readline() for _ in range(3)]
+            assert said == [b": what happens from here on\n", b"\n", b"id: 3\n"]
+            served.config = Config(http=HttpConfig(watchers=0))
+            async with session.get(f"{url}/v1/watch") as reply:
+                assert (reply.status, reply.headers["Retry-After"]) == (503, "5")
+
+    asyncio.run(run())
+
+
+def test_a_name_is_resolved_as_the_command_does() -> None:
+    served = Served()
+    found = cluster(WEB)
+    served.views = derive(found, rules(Config()), health=TRUSTING)
+    ((status, _, text),) = get(served, "/v1/resolve?name=WEB.marathon.mesos&type=a")
+    said = msgspec.json.encode(explain("WEB.marathon.mesos", "A", found, Config()))
+    assert (status, text) == (200, said.decode())
+    assert json.loads(text)["answer"] == [
+        {"name": "web.marathon.mesos.", "type": "A", "ttl": 60, "data": ["10.0.0.11"]}
+    ]
+
+
+def test_the_summary_has_it_all_at_a_glance() -> None:
+    served = Served()
+    served.views = derive(cluster(WEB), rules(Config()), health=TRUSTING)
+    ((status, _, text),) = get(served, "/v1/summary")
+    found = json.loads(text)
+    assert status == 200
+    assert found["node"] == os.uname().nodename
+    assert {name: found[name] for name in found if name not in ("node", "version")} == {
+        "ready": False, "not_ready": "no master has been read yet",
+        "mode": "stream, leader 10.0.0.1:5050", "leader": "10.0.0.1:5050",
+        "agents": 1, "frameworks": 1, "tasks": 1, "virtual_servers": 2, "real_servers": 2,
+        "names": 0, "notes": 1, "complaints": ["no masquerading: install iptables"],
+        "last_event": 0,
+    }  # fmt: skip
+
+
+def test_the_status_is_searched_and_told_in_parts() -> None:
+    paths = [
+        "search=WEB.marathon",
+        "search=10.1.1",
+        "search=web.1",
+        "limit=1&offset=1",
+        "search=n0",
+    ]
+    found = [json.loads(t) for _, _, t in get(Served(), *(f"/v1/status?{p}" for p in paths))]
+    assert [(one["total"], len(one["virtual_servers"])) for one in found] == [
+        (1, 1), (1, 1), (2, 2), (2, 1), (0, 0),
+    ]  # fmt: skip
+    assert found[0]["virtual_servers"][0]["name"] == "web.marathon.l4lb.thisdcos.directory"
+    assert found[3]["virtual_servers"][0]["address"] == "11.0.0.199"
+
+
+def test_a_parameter_that_is_of_no_use_is_named() -> None:
+    for path in ("/v1/events?since=x", "/v1/status?since=1", "/v1/watch?since=-1"):
+        ((status, kind, text),) = get(Served(), path)
+        assert (status, kind) == (400, "application/problem+json")
+        assert json.loads(text)["parameter"] == "since"

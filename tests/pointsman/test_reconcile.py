@@ -16,6 +16,7 @@ from pointsman.discovery.model import Change as ClusterChange
 from pointsman.dns.answer import Responder
 from pointsman.dns.records import NameRules
 from pointsman.dns.zone import Soa, Zone, Zones
+from pointsman.events import Ring
 from pointsman.healthcheck.asking import CheckRules
 from pointsman.healthcheck.checker import Ask
 from pointsman.healthcheck.model import (
@@ -34,6 +35,7 @@ from pointsman.kernels import Kernels
 from pointsman.metrics import Metrics
 from pointsman.pipeline import Rules, VipRules
 from pointsman.reconcile import Reconciler
+from pointsman.telling import Telling
 from pointsman.testing import cluster, discovery, port, task
 from pointsman.vip.addresses import Range
 from pointsman.vip.checks import Checks
@@ -66,6 +68,7 @@ class Box:
     def __init__(self, folder: Path, guard: Guard = GUARD, probe: Ask | None = None) -> None:
         self.servers = MemoryIpvs()
         self.settings = MemorySettings()
+        self.events = Ring()
         self.seen: list[tuple[str, str]] = []
         self.names = Zone("mesos.", Soa("ns1.mesos.", "root.ns1.mesos."), 60)
         apex = "l4lb.thisdcos.directory."
@@ -97,8 +100,9 @@ class Box:
         self.checking = Checking(folder / "health", self.judged.set, probe=probe or ask)
         checking = self.checking
         self.reconciler = Reconciler(
-            rules, apex, 5, self.responder, self.worker, self.metrics, guard, checking
-        )
+            rules, apex, 5, self.responder, self.worker, self.metrics, guard, checking,
+            Telling(self.events),
+        )  # fmt: skip
 
     def ask(self, name: str) -> str:
         """Return the address that DNS gives, or the code of its answer."""
@@ -156,7 +160,7 @@ def test_surroundings_that_cannot_be_set_leave_the_rest_working(
     box.follow(cluster(web()), cluster(web()))
     assert box.ask(NAME) == "11.225.36.193"
     said = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
-    assert said == ["sysctl x can't be set; VIPs go on without it"]  # once
+    assert said == ["surroundings: sysctl x can't be set; VIPs go on without it"]  # once
 
 
 def test_a_complaint_stands_until_all_is_looked_at_again(
@@ -247,9 +251,11 @@ def test_what_a_probe_finds_changes_names_and_kernel(
     asyncio.run(run())
     assert real_servers() == {"10.0.0.11"}
     assert box.ask("web.marathon.mesos.") == "10.0.0.11"
-    said = [r.getMessage() for r in caplog.records if r.name == "pointsman.reconcile"]
+    said = [r.getMessage() for r in caplog.records if r.name == "pointsman.events"]
     assert any(
-        line.startswith("tcp 10.0.0.12:31000, for web.2: up -> lost after ") for line in said
+        line.startswith("tcp 10.0.0.12:31000: up -> lost; refused; after ")
+        and line.endswith("; for web.2")
+        for line in said
     )
     assert 'pointsman_health_changes_total{state="lost"} 1.0' in box.metrics.text().decode()
 

@@ -4,7 +4,7 @@ import pytest
 
 from pointsman.config import Config, HttpConfig
 from pointsman.discovery.errors import Fatal, Transient
-from pointsman.status import fetch, page, virtual_servers
+from pointsman.status import fetch, matching, page, virtual_servers
 from pointsman.testing import AGENT, discovery, port, task
 from pointsman.vip.addresses import Range
 from pointsman.vip.backends import Backend, backends
@@ -45,7 +45,7 @@ LOOK = Look(
 
 
 def test_each_real_server_has_its_state_and_what_goes_to_it() -> None:
-    (found,) = virtual_servers(LOOK, wanted(), {}, "l4lb.x", 100)
+    (found,) = virtual_servers([KEY], LOOK, wanted(), {}, "l4lb.x", 100)
     assert found["name"] == "web.marathon.l4lb.x"
     assert (found["in_kernel"], found["connections"], found["connection_rate"]) == (True, 100, 3)
     told = [(r["task_id"], r["state"], r["left"], r["active"]) for r in found["real_servers"]]
@@ -59,7 +59,8 @@ def test_each_real_server_has_its_state_and_what_goes_to_it() -> None:
 def test_what_the_kernel_lacks_and_what_nobody_wants_is_told_too() -> None:
     foreign = Key(Protocol.TCP, "11.0.0.1", 80)
     look = Look({foreign: VirtualServer(real_servers={THREE: RealServer(1)})})
-    first, second = virtual_servers(look, wanted(), {}, "l4lb.x", 100)
+    keys = matching(look, wanted(), "l4lb.x")
+    first, second = virtual_servers(keys, look, wanted(), {}, "l4lb.x", 100)
     assert (first["in_kernel"], first["real_servers"][0]["state"]) == (True, "unknown, used")
     assert (second["in_kernel"], second["real_servers"][0]["state"]) == (False, "out")
 
@@ -71,7 +72,7 @@ def test_people_read_a_table() -> None:
         "mode": "stream, leader 10.0.0.1:5050",
         "complaints": ["no masquerading"],
         "settings": LOOK.settings,
-        "virtual_servers": virtual_servers(LOOK, wanted(), {}, "l4lb.x", 100),
+        "virtual_servers": virtual_servers([KEY], LOOK, wanted(), {}, "l4lb.x", 100),
     }
     head, table = page(status).split("\n\n")
     assert head.splitlines() == [

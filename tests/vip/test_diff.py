@@ -44,15 +44,16 @@ def test_a_virtual_server_gains_before_it_loses() -> None:
     before = {A: server(ONE, TWO, scheduler="rr")}
     after = {A: VirtualServer(Settings(), {TWO: RealServer(0), THREE: RealServer()})}
     assert diff(before, after, ours) == (
-        SetServer(A, Settings()),
+        SetServer(A, Settings(), Settings("rr")),
         AddReal(A, THREE, RealServer()),
-        SetReal(A, TWO, RealServer(0)),
-        DeleteReal(A, ONE),
+        SetReal(A, TWO, RealServer(0), RealServer()),
+        DeleteReal(A, ONE, RealServer()),
     )
 
 
 def test_what_is_not_wanted_is_deleted_where_it_is_ours() -> None:
-    assert diff({A: server(ONE), FOREIGN: server(TWO)}, {}, ours) == (DeleteServer(A),)
+    before = {A: server(ONE), FOREIGN: server(TWO)}
+    assert diff(before, {}, ours) == (DeleteServer(A, server(ONE)),)
 
 
 def test_what_is_equal_takes_nothing() -> None:
@@ -68,7 +69,7 @@ def test_under_mh_real_servers_stand_in_order_as_on_every_other_node() -> None:
     # Never more than one is missing.
     assert changes == (
         AddReal(A, TWO, RealServer()),
-        DeleteReal(A, THREE),
+        DeleteReal(A, THREE, RealServer()),
         AddReal(A, THREE, RealServer()),
     )
     assert moves(changes)
@@ -78,7 +79,7 @@ def test_under_mh_real_servers_stand_in_order_as_on_every_other_node() -> None:
 def test_under_mh_what_goes_and_what_comes_last_moves_nothing() -> None:
     all_ = {A: server(ONE, TWO, THREE, scheduler="mh")}
     some = {A: server(ONE, THREE, scheduler="mh")}
-    assert diff(all_, some, ours) == (DeleteReal(A, TWO),)
+    assert diff(all_, some, ours) == (DeleteReal(A, TWO, RealServer()),)
     last = diff({A: server(ONE, TWO, scheduler="mh")}, all_, ours)
     assert last == (AddReal(A, THREE, RealServer()),)
     assert not moves(last)

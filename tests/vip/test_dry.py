@@ -31,7 +31,7 @@ def test_a_dry_run_tells_what_it_would_change_and_changes_nothing(tmp_path: Path
         "add tcp 10.1.1.2:80 -> 10.0.0.1:80 weight 1",
         "delete tcp 10.1.1.1:80",
     ]
-    assert report.changes[-1] == DeleteServer(OLD)
+    assert report.changes[-1] == DeleteServer(OLD, SERVER)
     assert servers.table() == {OLD: SERVER}
     assert (servers.sent, servers.timeouts()) == (0, MemoryIpvs().timeouts())
     assert (tmp_path / "some").read_text() == "0"

@@ -20,10 +20,12 @@ export function text(node, value) {
   if (node.textContent !== String(value)) node.textContent = value;
 }
 
-/** Have a node say a name, in which a line may end after each dot. */
-export function dotted(node, name) {
-  if (node.textContent === name) return;
-  node.replaceChildren(...name.split(/(?<=\.)/).flatMap((label) => [label, el("wbr")]));
+/** Have a node say a name, its first label above all; or, where there is none, what is said then. */
+export function called(node, name, otherwise) {
+  if (node.textContent === (name || otherwise)) return;
+  const [first, ...labels] = name ? name.split(/(?=\.)/) : [otherwise];
+  // A line may end before each dot.
+  node.replaceChildren(el("b", {}, first), ...labels.flatMap((label) => [el("wbr"), label]));
 }
 
 /** Have a node be there only while it has something to say. */

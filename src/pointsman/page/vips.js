@@ -1,7 +1,7 @@
 // The virtual servers, a page of them at a time, and behind each its real servers.
 
 import { again, ask } from "./ask.js";
-import { $, dotted, el, list, say, text, told } from "./dom.js";
+import { $, called, el, list, say, text, told } from "./dom.js";
 import { bytes, count, joined, short, things } from "./format.js";
 import { remember, remembered } from "./place.js";
 
@@ -117,7 +117,7 @@ function row(server, resolve) {
     update(found) {
       latest = found;
       const reals = found.real_servers;
-      dotted(name, found.name ?? joined(found));
+      called(name, found.name ?? "", joined(found));
       text(where, `${found.protocol} ${joined(found)} ${found.scheduler}`
         + (found.in_kernel ? "" : " · not in the kernel"));
       node.classList.toggle("missing", !found.in_kernel);
