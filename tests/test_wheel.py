@@ -21,6 +21,9 @@ def test_the_wheel_holds_every_module_and_nothing_else_at_its_top(tmp_path: Path
     for folder in ("discovery", "dns", "healthcheck", "vip"):
         modules = {f"pointsman/{folder}/{p.name}" for p in (copy / folder).glob("*.py")}
         assert modules <= names
+    page = {f"pointsman/page/{p.name}" for p in (copy / "src/pointsman/page").iterdir()}
+    assert len(page) > 1
+    assert page <= names
     assert {n.partition("/")[0] for n in names} == {
         "pointsman",
         wheel.name.partition("-py3")[0] + ".dist-info",

@@ -23,25 +23,28 @@ from pointsman.healthcheck.model import Health, Standing, Status, Target
 from pointsman.healthcheck.state import State
 from pointsman.http_server import HttpServer
 from pointsman.metrics import Metrics
-from pointsman.pipeline import NOTHING, Views, derive
+from pointsman.pipeline import NOTHING, derive
 from pointsman.rules import rules
 from pointsman.show import vip_records
-from pointsman.testing import FRAMEWORK, cluster, discovery, labels, port, task
+from pointsman.testing import cluster, discovery, labels, port, task
 from pointsman.vip.model import Activity, Endpoint, Key
 from pointsman.vip.parts import Look
 
 WHAT = (
-    "search cart checkout payments users auth catalog images thumbnails mailer notify ledger "
-    "quotes pricing stock orders shipping returns reviews ratings profile session gateway edge "
-    "billing invoices coupons geo maps chat push video audio queue backup metrics trace logs alert "
-    "report"
-).split()
+    "search", "cart", "checkout", "payments", "users", "auth", "catalog", "images",
+    "thumbnails", "mailer", "notify", "ledger", "quotes", "pricing", "stock", "orders",
+    "shipping", "returns", "reviews", "ratings", "profile", "session", "gateway", "edge",
+    "billing", "invoices", "coupons", "geo", "maps", "chat", "push", "video", "audio", "queue",
+    "backup", "metrics", "trace", "logs", "alert", "report",
+)  # fmt: skip
 PART = (
-    "api web worker cache proxy admin indexer feed router store sync cron stream batch export "
-    "import scorer merge hook relay index shard view query writer reader planner limiter auditor "
-    "bridge warmer archive replay digest ticker loader mapper sorter packer tailer tester guard "
-    "broker tracker keeper sender parser signer minter poller"
-).split()
+    "api", "web", "worker", "cache", "proxy", "admin", "indexer", "feed", "router", "store",
+    "sync", "cron", "stream", "batch", "export", "import", "scorer", "merge", "hook", "relay",
+    "index", "shard", "view", "query", "writer", "reader", "planner", "limiter", "auditor",
+    "bridge", "warmer", "archive", "replay", "digest", "ticker", "loader", "mapper", "sorter",
+    "packer", "tailer", "tester", "guard", "broker", "tracker", "keeper", "sender", "parser",
+    "signer", "minter", "poller",
+)  # fmt: skip
 SERVICES = len(WHAT) * len(PART)
 """How many there can be."""
 CHECK = "http /health"
@@ -91,7 +94,7 @@ class MadeUp:
     async def look(self) -> Look:
         """Return what a kernel would have that followed."""
         deadlines = {
-            (key, endpoint): time.monotonic() + 42
+            (key, endpoint): time.monotonic() + endpoint.port % 60
             for key, server in self.views.wanted.table.items()
             for endpoint, real in server.real_servers.items()
             if not real.weight
@@ -105,17 +108,6 @@ class MadeUp:
     ) -> None:  # fmt: skip
         """Have an event so many seconds ago."""
         self.events.add([Happening(kind, what, before, after, why)], time.time() - ago)
-
-    def end(self, name: str) -> None:
-        """End all tasks of this name."""
-        gone = [key for key, told in self._cluster.tasks.items() if told.name == name]
-        tasks = self._cluster.tasks.mutate()
-        for key in gone:
-            del tasks[key]
-        self._cluster = msgspec.structs.replace(self._cluster, tasks=tasks.finish())
-        self._derive()
-        for _, id_ in gone:
-            self.happen("task", id_, "TASK_RUNNING", "TASK_FINISHED")
 
     def _derive(self) -> None:
         views = derive(self._cluster, self._rules, health=self._health)
@@ -135,9 +127,9 @@ class MadeUp:
             # Each has one, the others go where there are many already.
             name = names[number] if number < services else self._random.choices(names, shares)[0]
             agent = agents[number % len(agents)]
-            yield self._task(name, number, agent, 31000 + number // len(agents))
+            yield self._task(name, agent, 31000 + number // len(agents))
 
-    def _task(self, name: str, number: int, agent: Agent, at: int) -> Task:
+    def _task(self, name: str, agent: Agent, at: int) -> Task:
         chance = self._random.random()
         state: dict[str, Any] = {}
         if chance < 0.006:

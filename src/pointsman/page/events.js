@@ -40,7 +40,7 @@ export function events(changed, find) {
     const kind = $("kind").value;
     const found = await ask("events", { limit: MOST, kind });
     if (kind !== $("kind").value) return; // who changed it asks, too
-    if (found.last < last) known.clear(); // another process, which counts from one again
+    if (found.last < last) known.clear(); // another node, which counts for itself
     last = found.last;
     take(found.events);
   };
@@ -119,23 +119,30 @@ function follow(catchUp, arrived) {
       }
       if (one !== source) return;
       retry = RETRY;
-      state("good", "live");
+      state("good", "live updates");
     });
     one.addEventListener("error", () => { if (one === source) lost(); });
   };
   document.addEventListener("visibilitychange", () => {
     // A browser has few connections to a host, which pages that nobody sees should not hold.
-    if (document.hidden) { leave(); state("unknown", "paused"); } else connect();
+    if (document.hidden) { leave(); state("unknown", "no updates meanwhile"); } else connect();
   });
   if (!document.hidden) connect();
+}
+
+/** Return what finds the virtual servers that an event is about; nothing for none. */
+function findable({ kind, what }) {
+  if (kind === "task" || kind === "name") return what;
+  return kind === "kernel" && what.match(/^(?:tcp|udp|sctp) (\S+)/)?.[1];
 }
 
 function item(event, find) {
   const { id, at, kind, what, why } = event;
   const [before, after] = change(event) ?? [];
   const iso = new Date(at * 1000).toISOString();
-  const subject = kind === "task" || kind === "name"
-    ? el("button", { type: "button", class: "subject", click() { find(what); } }, what)
+  const word = findable(event);
+  const subject = word
+    ? el("button", { type: "button", class: "subject", click() { find(word); } }, what)
     : el("span", { class: "subject" }, what);
   const arrow = before && [before, el("span", { "aria-hidden": "true" }, " → "),
     el("span", { class: "unseen" }, " became ")];

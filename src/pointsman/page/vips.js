@@ -39,9 +39,9 @@ export function vips(resolve) {
     rows(found.virtual_servers);
     const first = page * PAGE + 1, until = first - 1 + found.virtual_servers.length;
     text($("range"), found.total
-      ? `${count(first)}–${count(until)} of ${count(found.total)}` : "none");
+      ? `${count(first)} to ${count(until)} of ${count(found.total)}` : "none");
     told($("nothing"), found.total ? "" : word
-      ? `No virtual server has “${word}” in its name, address or tasks.`
+      ? `No virtual server has "${word}" in its name, address or tasks.`
       : "There are no virtual servers: no task has a label VIP_0.");
     $("previous").disabled = page === 0;
     $("next").disabled = page === pages - 1;
@@ -195,7 +195,8 @@ function real() {
       text(agent, found.agent ? `on ${found.agent}` : "");
       is.dataset.is = state(found);
       const left = found.left === null ? "" : `, ${Math.ceil(found.left)} s left`;
-      text(is, found.state + left);
+      // Why it is not live says what it is, too.
+      text(is, (found.why ? state(found) : found.state) + left);
       text(why, found.why);
       [found.weight, found.active, found.inactive, found.connections, found.connection_rate,
         found.bytes_in_rate, found.bytes_out_rate]
