@@ -32,7 +32,7 @@ export function glance() {
     answered = Date.now() / 1000;
     told($("stale"), "");
     text($("node"), `${found.node} · ${found.version}`);
-    document.title = `${found.ready ? "" : "not ready · "}${found.node} · Pointsman`;
+    text(document.querySelector("title"), title(found));
     stand(found.ready ? "good" : "bad", found.ready ? "ready" : "not ready");
     told($("unready"), found.ready ? "" : `Not ready: ${found.not_ready}`);
     complaints(found.complaints);
@@ -49,6 +49,8 @@ export function glance() {
     last = found;
   });
 }
+
+const title = ({ node, ready }) => `${ready ? "" : "not ready · "}${node} · Pointsman`;
 
 function stand(is, words) {
   $("standing").dataset.is = is;

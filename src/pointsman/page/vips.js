@@ -42,7 +42,7 @@ export function vips(resolve) {
       ? `${count(first)} to ${count(until)} of ${count(found.total)}` : "none");
     told($("nothing"), found.total ? "" : word
       ? `No virtual server has "${word}" in its name, address or tasks.`
-      : "There are no virtual servers: no task has a label VIP_0.");
+      : "There are none: no task asks for one by a label VIP_0, or vip.enabled is false.");
     $("previous").disabled = page === 0;
     $("next").disabled = page === pages - 1;
     const said = total !== null && `${word} ${total}` !== `${word} ${found.total}`;
