@@ -85,11 +85,13 @@ class Kernel:
         now: float,
         *,
         whole: bool = False,
+        thorough: bool = False,
     ) -> Report:
         """Make our share of the kernel's table what the targets ask for now.
 
         ``changed`` are the targets that differ from those of the call before; the first call takes
-        all. ``whole`` compares the kernel with what it should have. A virtual server is ours when
+        all. ``whole`` compares the kernel with what it should have, and ``thorough`` reads it all
+        for that rather than what it lists cheaply. A virtual server is ours when
         its address lies in our ranges, or a label names it, or did until now. Raises Transient
         when the kernel can't be asked.
         """
@@ -97,7 +99,7 @@ class Kernel:
         due = (k for k, p in self._passages.items() if p.wake is not None and p.wake <= now)
         keys = {*changed, *due}
         if whole or known is None:
-            return self._whole(targets, known, keys, now)
+            return self._whole(targets, known, keys, now, thorough=thorough)
         return self._part(targets, known, keys, now)
 
     def look(self) -> Look:
@@ -145,9 +147,10 @@ class Kernel:
         now: float,
         *,
         adopt: bool = False,
+        thorough: bool = False,
     ) -> Report:
         """Read everything, and make all of it right."""
-        actual = self._read()
+        actual = self._read(thorough=thorough)
         if actual is known:
             keys, ours, there = set(changed), set[Key](), set(targets)
         else:
@@ -185,11 +188,12 @@ class Kernel:
             complaints=(*complaints, *report.complaints),
         )
 
-    def _read(self) -> dict[Key, VirtualServer]:
+    def _read(self, *, thorough: bool) -> dict[Key, VirtualServer]:
         """Return what the kernel has; what was known is believed where a look confirms it."""
         known, self._actual = self._actual, None
         self._looks += 1
-        if known is None or self._looks % READ == 0 or not self._servers.holds(known):
+        all_ = thorough or self._looks % READ == 0
+        if known is None or all_ or not self._servers.holds(known):
             known = dict(self._servers.table())
             self._foreign = sum(not self._covers(key) for key in known)
         self._actual = known

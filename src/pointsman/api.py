@@ -4,30 +4,34 @@ import asyncio
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from typing import Any, Protocol, TypeVar
 
 import msgspec
 from aiohttp import web
 from msgspec import UnsetType
 
-from pointsman import __version__, health_view, problems, records_api
+from pointsman import __version__, health_view, openapi, problems, records_api
+from pointsman.answers import Reloaded, Resynced, Summary
 from pointsman.config import Config
+from pointsman.connections import Connections
 from pointsman.discovery import text
+from pointsman.discovery.errors import Transient
 from pointsman.discovery.model import Note
 from pointsman.dns.zone import Zone, Zones
 from pointsman.endpoints import (
+    ENDPOINTS,
     BadParameter,
     EventsQuery,
     NoQuery,
     Q,
     ResolveQuery,
     StatusQuery,
-    Summary,
     WatchQuery,
     read,
 )
 from pointsman.events import Ring
+from pointsman.gate import gate, may_change, secure
 from pointsman.healthcheck.model import Status, Target
 from pointsman.healthcheck.state import State
 from pointsman.metrics import Metrics
@@ -37,7 +41,7 @@ from pointsman.rules import vip_apex
 from pointsman.status import matching, virtual_servers
 from pointsman.summary import sizes
 from pointsman.vip.model import Protocol as IpProtocol
-from pointsman.vip.parts import Look
+from pointsman.vip.parts import Look, Report
 from pointsman.vip.wanted import Wanted
 from pointsman.watching import Watchers
 from pointsman.web_page import add_page
@@ -93,6 +97,14 @@ class Served(Protocol):
         """What happened lately."""
         ...
 
+    async def reload(self) -> tuple[str, ...]:
+        """Read the configuration again; return what was wrong with it."""
+        ...
+
+    async def resync(self) -> Report:
+        """Read the whole kernel, make it right, and return what that took; raises Transient."""
+        ...
+
     async def count(self) -> None:
         """Have metrics tell what goes through VIPs now."""
         ...
@@ -102,8 +114,8 @@ class Served(Protocol):
         ...
 
 
-def application(served: Served, metrics: Metrics) -> web.Application:
-    """Return the application: GET only, no state of its own."""
+def application(served: Served, metrics: Metrics, connections: Connections) -> web.Application:
+    """Return the application: what ``ENDPOINTS`` declare, and nothing else."""
 
     async def healthz(_: web.Request) -> web.Response:
         return web.Response(text="ok\n")
@@ -153,12 +165,13 @@ def application(served: Served, metrics: Metrics) -> web.Application:
         return _json(served.events.page(_given(asked.since), asked.limit, _given(asked.kind)))
 
     async def watch(request: web.Request) -> web.StreamResponse:
-        asked = _asked(request, WatchQuery)
+        # What a client that comes back had last is later than where it began.
+        last = request.headers.get("Last-Event-ID")
+        asked = _asked(request, WatchQuery, {"since": last} if last else {})
         if watchers.full:
             why = "as many watch already as http.watchers allows"
             raise problems.error(web.HTTPServiceUnavailable, why, {"Retry-After": "5"})
-        last = request.headers.get("Last-Event-ID", "")
-        return await watchers.serve(request, int(last) if last.isdecimal() else _given(asked.since))
+        return await watchers.serve(request, _given(asked.since))
 
     async def resolve(request: web.Request) -> web.Response:
         asked = _asked(request, ResolveQuery)
@@ -227,7 +240,36 @@ def application(served: Served, metrics: Metrics) -> web.Application:
         served.events, lambda: served.config.http.watchers, lambda: served.config.http.timeout
     )
     resolving = asyncio.Lock()
-    app = web.Application(middlewares=[problems.told])
+    changing = set[asyncio.Task[Any]]()
+
+    async def change(request: web.Request, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Do it to its end, even if the client goes: it may be this listener that ends."""
+        _asked(request, NoQuery)
+        await may_change(request, served.config.http.token_file)
+        task = asyncio.create_task(work())
+        changing.add(task)
+        task.add_done_callback(changing.discard)
+        return await asyncio.shield(task)
+
+    async def reload(request: web.Request) -> web.Response:
+        found = await change(request, served.reload)
+        return _json(Reloaded(found), status=409 if found else 200)
+
+    async def resync(request: web.Request) -> web.Response:
+        try:
+            done = await change(request, served.resync)
+        except Transient as error:
+            raise problems.error(web.HTTPServiceUnavailable, str(error)) from error
+        changes, failures = (tuple(map(str, some)) for some in (done.changes, done.failures))
+        return _json(Resynced(done.repaired, changes, failures, done.complaints))
+
+    described = msgspec.json.encode(openapi.document(ENDPOINTS))
+
+    async def openapi_(request: web.Request) -> web.Response:
+        return _tagged(request, described)
+
+    app = web.Application(middlewares=gate(lambda: served.config, connections))
+    app.on_response_prepare.append(secure)
     app.on_shutdown.append(watchers.close)
     handlers: dict[str, Callable[[web.Request], Any]] = {
         "/healthz": healthz,
@@ -249,9 +291,17 @@ def application(served: Served, metrics: Metrics) -> web.Application:
         "/v1/enumerate": enumerate_,
         "/v1/axfr": axfr,
         "/v1/records": records,
+        "/v1/openapi.json": openapi_,
+        "/v1/reload": reload,
+        "/v1/resync": resync,
     }
-    for path, handler in handlers.items():
-        app.router.add_get(path, handler)
+    for endpoint in ENDPOINTS:
+        handler = handlers.pop(endpoint.path)
+        if endpoint.method == "POST":
+            app.router.add_post(endpoint.path, handler)
+        else:
+            app.router.add_get(endpoint.path, handler, allow_head=endpoint.path != "/v1/watch")
+    assert not handlers
     add_page(app)
     return app
 
@@ -288,9 +338,11 @@ class _LastVips:
         return self._body
 
 
-def _asked(request: web.Request, kind: type[Q]) -> Q:
+def _asked(request: web.Request, kind: type[Q], said: Mapping[str, str] = {}) -> Q:
+    """Return the parameters of a request; what headers said of them counts more."""
+    given = ((name, value) for name, value in request.query.items() if name not in said)
     try:
-        return read(request.query.items(), kind)
+        return read((*given, *said.items()), kind)
     except BadParameter as error:
         raise problems.error(web.HTTPBadRequest, str(error), parameter=error.name) from error
 
@@ -313,5 +365,6 @@ def _tagged(request: web.Request, body: bytes) -> web.Response:
     return web.Response(body=body, content_type="application/json", headers=headers)
 
 
-def _json(value: Any) -> web.Response:
-    return web.Response(body=msgspec.json.encode(value), content_type="application/json")
+def _json(value: Any, status: int = 200) -> web.Response:
+    body = msgspec.json.encode(value)
+    return web.Response(body=body, status=status, content_type="application/json")

@@ -235,9 +235,11 @@ def _check(options: argparse.Namespace) -> int:
     from pointsman.generation import own_records
     from pointsman.secondaries import keys
     from pointsman.source import check
+    from pointsman.token import read
 
     config = load(options.config)
     check(config.discovery)
+    read(config.http.token_file)
     tuple(own_records(config, ()))
     keys(config.dns.transfer.key_file)
     secret(config.dns.cookie_secret_file)

@@ -212,8 +212,14 @@ class HttpConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     listen: str = "127.0.0.1:8123"
     """``ADDRESS:PORT``; empty for none."""
+    hosts: tuple[str, ...] = ()
+    """Further names by which this is asked, as in ["node1.example.com"]; addresses always do."""
+    token_file: str = ""
+    """File with the token that changes need (`POST`); empty for no changes."""
     timeout: Seconds = 10.0
-    """Seconds in which a client must read some of what it is sent."""
+    """Seconds for a request to come, and for a client to read some of what it is sent."""
+    connections: Annotated[int, msgspec.Meta(ge=1)] = 128
+    """Connections at once; a further one ends the one that was silent longest."""
     watchers: Annotated[int, msgspec.Meta(ge=0)] = 32
     """How many may watch events at once."""
 

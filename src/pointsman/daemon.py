@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from pointsman import log as log_
+from pointsman import token
 from pointsman.activation import handed
 from pointsman.checking import Checking
 from pointsman.config import Config, ConfigError, load
@@ -47,7 +48,7 @@ from pointsman.telling import Telling
 from pointsman.traffic import called
 from pointsman.vip import namespaces
 from pointsman.vip.namespaces import Namespace
-from pointsman.vip.parts import Look
+from pointsman.vip.parts import Look, Report
 from pointsman.worker import KernelWorker
 
 log = logging.getLogger("pointsman")
@@ -196,7 +197,7 @@ class Daemon:
             notify("STOPPING=1")
             await self._checking.close()
             await self._front.close()
-            await self._http.listen("")
+            await self._http.close()
             self._handed.close()
             if self._generation and self._generation.kernel:
                 await self._generation.kernel.close()
@@ -232,6 +233,18 @@ class Daemon:
                 notify("READY=1")
             return problems
 
+    async def resync(self) -> Report:
+        """Read the whole kernel, make it right, and return what that took; raises Transient."""
+        async with self._reconciling:
+            if self._cluster is None or self._generation is None:
+                raise Transient(self._waiting_for)
+            reconciler = self._generation.reconciler
+            await reconciler.run_once(
+                self._cluster, whole=True, thorough=True, remembered=self._remembered
+            )
+            self._changed.set()  # to learn when there is more to do
+            return reconciler.compared
+
     async def _apply(self, config: Config) -> None:
         """Serve by this configuration from now on.
 
@@ -240,6 +253,7 @@ class Daemon:
         """
         following = self._config.discovery
         await asyncio.to_thread(check, config.discovery)
+        await asyncio.to_thread(token.read, config.http.token_file)
         vip = config.vip
         opened = partial(open_kernels, config, dry=vip.dry_run)
         kernel = KernelWorker(opened) if vip.enabled else None

@@ -1,12 +1,16 @@
 """What can be asked over HTTP, and what is answered: the declarations that all else follows."""
 
-from collections.abc import Iterable
-from typing import Annotated, TypeAlias, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from pointsman.events import KEPT, Kind
+from pointsman import answers
+from pointsman.answers import PROBLEM, Problem
+from pointsman.discovery.model import Note
+from pointsman.events import KEPT, Kind, Page
+from pointsman.resolve import Explanation
 
 Q = TypeVar("Q")
 
@@ -59,24 +63,65 @@ class StatusQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     offset: Annotated[Range, Meta(description="without so many of the first")] = 0
 
 
-class Summary(msgspec.Struct, frozen=True):
-    """The cluster and this node at a glance."""
+JSON, TEXT = "application/json", "text/plain"
 
-    version: str
-    node: str
-    ready: bool
-    not_ready: str
-    mode: str
-    leader: str | None
-    agents: int
-    frameworks: int
-    tasks: int
-    virtual_servers: int
-    real_servers: int
-    names: int
-    notes: int
-    complaints: tuple[str, ...]
-    last_event: int
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """One path, what it takes and what it answers."""
+
+    path: str
+    about: str
+    answer: Any
+    """Its type; ``str`` where that is text."""
+    query: type[msgspec.Struct] | None = None
+    """Its parameters; None where none are looked at."""
+    media: str = JSON
+    method: str = "GET"
+    others: Mapping[int, tuple[str, str, Any]] = {}
+    """Further statuses: about each, and its media type and type; all else is a Problem."""
+
+
+_TOKEN = {
+    401: ("No token, or another than that of `http.token_file`.", PROBLEM, Problem),
+    403: ("`http.token_file` is not set: nothing can be changed.", PROBLEM, Problem),
+}
+
+ENDPOINTS = (
+    Endpoint("/healthz", "Whether the process answers.", str, media=TEXT),
+    Endpoint("/readyz", "Whether this node serves.", str, media=TEXT,
+             others={503: ("Not yet, and why.", TEXT, str)}),
+    Endpoint("/metrics", "Metrics, in the text format of Prometheus.", str, media=TEXT),
+    Endpoint("/v1/summary", "All at a glance.", answers.Summary, NoQuery),
+    Endpoint("/v1/status", "Virtual servers, and what goes through them.", answers.NodeStatus,
+             StatusQuery),
+    Endpoint("/v1/events", "What happened lately, the oldest first.", Page, EventsQuery),
+    Endpoint("/v1/watch", "What happens, as server-sent events; each holds an Event.", str,
+             WatchQuery, "text/event-stream",
+             others={503: ("As many watch as may.", PROBLEM, Problem)}),
+    Endpoint("/v1/resolve", "What a name resolves to, and why.", Explanation, ResolveQuery),
+    Endpoint("/v1/health", "What this node probes.", answers.Checked),
+    Endpoint("/v1/notes", "What was left out, and why.", list[Note]),
+    Endpoint("/v1/vips", "Virtual servers, as dcos-net tells them.", list[answers.Vip]),
+    Endpoint("/v1/records", "All records, as dcos-net tells them.", list[answers.Record]),
+    Endpoint("/v1/version", "The program, as mesos-dns tells it.", answers.Version),
+    Endpoint("/v1/config", "The configuration, as mesos-dns tells it.", answers.MesosDnsConfig),
+    Endpoint("/v1/hosts/{host}", "The addresses of a name, as mesos-dns.", list[answers.Host]),
+    Endpoint("/v1/hosts/{host}/ports", "Nothing, as mesos-dns.", str, media=TEXT,
+             others={501: ("Always.", TEXT, str)}),
+    Endpoint("/v1/services/{service}", "The targets of a name, as mesos-dns.",
+             list[answers.Service]),
+    Endpoint("/v1/enumerate", "All tasks with their records, as mesos-dns.", answers.Enumeration),
+    Endpoint("/v1/axfr", "The cluster's own zone, as mesos-dns.", answers.Transfer,
+             others={503: ("It is not there yet.", TEXT, str)}),
+    Endpoint("/v1/openapi.json", "This document.", dict[str, Any]),
+    Endpoint("/v1/reload", "Reads the configuration again, as SIGHUP does.", answers.Reloaded,
+             NoQuery, method="POST",
+             others={**_TOKEN, 409: ("It can't be used.", JSON, answers.Reloaded)}),
+    Endpoint("/v1/resync", "Reads the whole kernel, and makes it right.", answers.Resynced,
+             NoQuery, method="POST",
+             others={**_TOKEN, 503: ("The kernel can't be asked.", PROBLEM, Problem)}),
+)  # fmt: skip
+"""All of them."""
 
 
 def read(given: Iterable[tuple[str, str]], kind: type[Q]) -> Q:

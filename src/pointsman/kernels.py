@@ -70,12 +70,15 @@ class Kernels:
         now: float,
         *,
         whole: bool = False,
+        thorough: bool = False,
     ) -> Report:
         """Do what ``Kernel.sync`` does for each, the host's first.
 
         Raises Transient when the host's can't follow; of another that is a complaint.
         """
-        return self._each(lambda kernel: kernel.sync(targets, changed, now, whole=whole))
+        return self._each(
+            lambda kernel: kernel.sync(targets, changed, now, whole=whole, thorough=thorough)
+        )
 
     def adopt(self, targets: Mapping[Key, Target], now: float) -> Report:
         """Do what ``Kernel.adopt`` does for each, as ``sync``."""

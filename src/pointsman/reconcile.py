@@ -99,10 +99,12 @@ class Reconciler:
         change: Change | None = None,
         *,
         whole: bool,
+        thorough: bool = False,
         remembered: bool = False,
     ) -> float | None:
-        """Bring names and kernel to this cluster; ``whole`` reads all that the kernel has.
+        """Bring names and kernel to this cluster; ``whole`` compares all that the kernel has.
 
+        ``thorough`` believes nothing of it that is known, and reads it all.
         ``change`` is what may differ from the cluster of the last run; None for anything. Of one
         that is only remembered, the kernel may know better, and keeps what it has. Returns
         when there is more to do, by ``time.monotonic``; None when there isn't. Raises Transient
@@ -144,7 +146,9 @@ class Reconciler:
                 if remembered:
                     report = await self._kernel.adopt(self.targets)
                 else:
-                    report = await self._kernel.sync(self.targets, changed, whole=whole)
+                    report = await self._kernel.sync(
+                        self.targets, changed, whole=whole, thorough=thorough
+                    )
             self._changed.clear()
             if not self._dry:
                 self._checking.lead(views.wanted.paths.ways)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Any, NoReturn
 
 import msgspec
 from aiohttp import web
@@ -25,7 +26,7 @@ class Watchers:
         self._ring = ring
         self._most = most
         self._patience = patience
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     @property
     def full(self) -> bool:
@@ -38,15 +39,17 @@ class Watchers:
         reply = web.StreamResponse(
             headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
         )
-        watching = asyncio.create_task(self._send(request, reply, at), name="watcher")
+        watching = asyncio.current_task()
+        assert watching is not None
         self._tasks.add(watching)
         try:
-            await watching
-        except (TimeoutError, ConnectionError, asyncio.CancelledError):
+            await self._send(request, reply, at)
+        except TimeoutError:
             if request.transport is not None:
                 request.transport.abort()
+        except ConnectionError:
+            pass  # it has gone
         finally:
-            watching.cancel()
             self._tasks.discard(watching)
         return reply
 
@@ -55,7 +58,7 @@ class Watchers:
         for watching in self._tasks:
             watching.cancel()
 
-    async def _send(self, request: web.Request, reply: web.StreamResponse, at: int) -> None:
+    async def _send(self, request: web.Request, reply: web.StreamResponse, at: int) -> NoReturn:
         async with asyncio.timeout(self._patience()):
             await reply.prepare(request)
             await reply.write(b": what happens from here on\n\n")

@@ -38,11 +38,18 @@ class KernelWorker:
         self._thread.shutdown()
 
     async def sync(
-        self, targets: Mapping[Key, Target], changed: Collection[Key], *, whole: bool
+        self,
+        targets: Mapping[Key, Target],
+        changed: Collection[Key],
+        *,
+        whole: bool,
+        thorough: bool = False,
     ) -> Report:
         """See ``Kernels.sync``."""
         now = time.monotonic()
-        return await self._run(lambda: self._all.sync(targets, changed, now, whole=whole))
+        return await self._run(
+            lambda: self._all.sync(targets, changed, now, whole=whole, thorough=thorough)
+        )
 
     async def adopt(self, targets: Mapping[Key, Target]) -> Report:
         """See ``Kernels.adopt``."""

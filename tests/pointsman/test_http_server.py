@@ -4,6 +4,8 @@ import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
 
 import aiohttp
 import msgspec
@@ -25,7 +27,7 @@ from pointsman.testing import AGENT, cluster, discovery, port, task
 from pointsman.vip.addresses import Range
 from pointsman.vip.backends import backends
 from pointsman.vip.elect import Place
-from pointsman.vip.parts import Look
+from pointsman.vip.parts import Look, Report
 from pointsman.vip.policy import Defaults
 from pointsman.vip.wanted import begin, update
 
@@ -51,8 +53,19 @@ class Served:
     def health(self) -> tuple[dict[Target, Status], dict[Target, State]]:
         return {}, {}
 
+    problems: tuple[str, ...] = ()
+    repairs = Report()
+
     async def count(self) -> None:
         """Count nothing."""
+
+    async def reload(self) -> tuple[str, ...]:
+        """Read nothing."""
+        return self.problems
+
+    async def resync(self) -> Report:
+        """Make nothing right."""
+        return self.repairs
 
     async def look(self) -> Look:
         """Return what a kernel would have that followed."""
@@ -69,7 +82,7 @@ async def serving(served: Served) -> AsyncIterator[str]:
     try:
         yield f"http://{address}"
     finally:
-        await server.listen("")
+        await server.close()
 
 
 def get(served: Served, *paths: str) -> list[tuple[int, str, str]]:
@@ -202,6 +215,10 @@ def test_a_watcher_goes_on_after_the_last_event_that_it_had() -> None:
                 assert reply.content_type == "text/event-stream"
                 said = [await reply.content.readline() for _ in range(3)]
             assert said == [b": what happens from here on\n", b"\n", b"id: 3\n"]
+            for nonsense in ("x", "9" * 5000):
+                asked = ("GET", "/v1/watch", {"Last-Event-ID": nonsense})
+                ((status, told),) = await answers(url, asked)
+                assert (status, told["parameter"]) == (400, "since")
             served.config = Config(http=HttpConfig(watchers=0))
             async with session.get(f"{url}/v1/watch") as reply:
                 assert (reply.status, reply.headers["Retry-After"]) == (503, "5")
@@ -258,3 +275,135 @@ def test_a_parameter_that_is_of_no_use_is_named() -> None:
         ((status, kind, text),) = get(Served(), path)
         assert (status, kind) == (400, "application/problem+json")
         assert json.loads(text)["parameter"] == "since"
+
+
+async def answers(url: str, *asked: tuple[str, str, dict[str, str]]) -> list[tuple[int, Any]]:
+    """Return the status and the JSON that each of these requests is answered with."""
+    found: list[tuple[int, Any]] = []
+    async with aiohttp.ClientSession() as session:
+        for method, path, headers in asked:
+            async with session.request(method, f"{url}{path}", headers=headers) as reply:
+                found.append((reply.status, await reply.json(content_type=None)))
+    return found
+
+
+def test_changes_need_a_token_and_without_one_there_are_none(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("0123456789abcdef")
+    good, bad = ({"Authorization": f"Bearer {t}"} for t in ("0123456789abcdef", "another"))
+
+    async def run() -> None:
+        served = Served()
+        async with serving(served) as url:
+            ((status, told),) = await answers(url, ("POST", "/v1/reload", good))
+            assert (status, told["detail"]) == (
+                403,
+                "http.token_file is not set, and so nothing can be changed over HTTP",
+            )
+            served.config = Config(http=HttpConfig(token_file=str(tmp_path / "token")))
+            asked = [("POST", "/v1/reload", headers) for headers in ({}, bad, good)]
+            assert [status for status, _ in await answers(url, *asked)] == [401, 401, 200]
+            async with aiohttp.ClientSession() as session, session.post(f"{url}/v1/resync") as none:
+                assert none.headers["WWW-Authenticate"] == 'Bearer realm="pointsman"'
+            served.problems = ("http.listen: is taken",)
+            served.repairs = Report(repaired=2, complaints=("no iptables",))
+            reloaded, resynced = await answers(
+                url, ("POST", "/v1/reload", good), ("POST", "/v1/resync", good)
+            )
+            assert reloaded == (409, {"problems": ["http.listen: is taken"]})
+            assert resynced == (
+                200,
+                {"repaired": 2, "changes": [], "failures": [], "complaints": ["no iptables"]},
+            )
+            served.config = Config(http=HttpConfig(token_file=str(tmp_path / "gone")))
+            ((status, told),) = await answers(url, ("POST", "/v1/reload", good))
+            assert (status, told["detail"].split(": ")[0]) == (403, "http.token_file")
+
+    asyncio.run(run())
+
+
+def test_a_reload_that_moves_the_listener_is_answered_where_it_was_asked_for(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "token").write_text("0123456789abcdef")
+
+    async def run() -> None:
+        class Moving(Served):
+            config = Config(http=HttpConfig(token_file=str(tmp_path / "token")))
+
+            async def reload(self) -> tuple[str, ...]:
+                await server.listen("")
+                return ()
+
+        server = HttpServer(Moving(), Metrics())
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            address = f"127.0.0.1:{probe.getsockname()[1]}"
+        await server.listen(address)
+        token = {"Authorization": "Bearer 0123456789abcdef"}
+        assert await answers(f"http://{address}", ("POST", "/v1/reload", token)) == [
+            (200, {"problems": []})
+        ]
+        await server.close()
+
+    asyncio.run(run())
+
+
+def test_a_page_of_others_can_not_ask_by_a_name_that_leads_here() -> None:
+    async def run() -> None:
+        served = Served()
+        async with serving(served) as url:
+            asked = ("GET", "/v1/config", {"Host": "evil.example:8123"})
+            ((status, told),) = await answers(url, asked)
+            assert status == 421
+            assert "this is not evil.example:8123" in told["detail"]
+            assert "http.hosts" in told["detail"]
+            served.config = Config(http=HttpConfig(hosts=("evil.example",)))
+            assert [status for status, _ in await answers(url, asked)] == [200]
+
+    asyncio.run(run())
+
+
+def test_a_body_is_refused_and_so_is_a_head_that_is_too_long() -> None:
+    async def run() -> None:
+        async with serving(Served()) as url, aiohttp.ClientSession() as session:
+            async with session.get(f"{url}/v1/notes", data=b"x" * 100) as reply:
+                told = await reply.json(content_type=None)
+                assert (reply.status, told["detail"]) == (413, "no request here has a body")
+            async with session.get(f"{url}/v1/notes", headers={"X": "x" * 9000}) as reply:
+                assert reply.status == 400
+
+    asyncio.run(run())
+
+
+def test_browsers_keep_nothing_that_changes_and_take_it_for_nothing_else() -> None:
+    async def run() -> None:
+        async with serving(Served()) as url, aiohttp.ClientSession() as session:
+            for path, kept in (
+                ("/v1/status", "no-store"),
+                ("/v1/vips", "no-cache"),
+                ("/v1/watch", "no-store"),
+                ("/nope", "no-store"),
+            ):
+                async with session.get(f"{url}{path}", headers={"Origin": "http://x"}) as reply:
+                    assert reply.headers["Cache-Control"] == kept
+                    assert reply.headers["X-Content-Type-Options"] == "nosniff"
+                    assert not [h for h in reply.headers if h.startswith("Access-Control")]
+            async with session.head(f"{url}/v1/watch") as reply:
+                assert reply.status == 405
+
+    asyncio.run(run())
+
+
+def test_a_watcher_that_goes_gives_its_place_away() -> None:
+    async def run() -> None:
+        served = Served()
+        served.config = Config(http=HttpConfig(watchers=1))
+        async with serving(served) as url, aiohttp.ClientSession() as session:
+            async with session.get(f"{url}/v1/watch") as first:
+                await first.content.readline()
+            async with asyncio.timeout(20):
+                while True:
+                    async with session.get(f"{url}/v1/watch") as second:
+                        if second.status == 200:
+                            break
+
+    asyncio.run(run())

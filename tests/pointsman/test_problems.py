@@ -4,7 +4,8 @@ import aiohttp
 from aiohttp import web
 
 from pointsman import problems
-from pointsman.problems import told
+from pointsman.answers import PROBLEM
+from pointsman.problems import telling
 
 
 async def _refusing(request: web.Request) -> web.Response:
@@ -13,7 +14,7 @@ async def _refusing(request: web.Request) -> web.Response:
 
 def test_what_is_refused_is_told_as_a_problem() -> None:
     async def run() -> None:
-        app = web.Application(middlewares=[told])
+        app = web.Application(middlewares=[telling])
         app.router.add_get("/late", _refusing)
         runner = web.AppRunner(app)
         await runner.setup()
@@ -21,7 +22,7 @@ def test_what_is_refused_is_told_as_a_problem() -> None:
         host, port = runner.addresses[0]
         async with aiohttp.ClientSession(f"http://{host}:{port}") as session:
             async with session.get("/late") as reply:
-                assert (reply.status, reply.content_type) == (400, problems.MEDIA)
+                assert (reply.status, reply.content_type) == (400, PROBLEM)
                 assert reply.headers["X-So"] == "yes"
                 assert await reply.json(content_type=None) == {
                     "status": 400,
@@ -30,9 +31,9 @@ def test_what_is_refused_is_told_as_a_problem() -> None:
                     "parameter": "when",
                 }
             async with session.get("/nope") as reply:
-                assert (reply.status, reply.content_type) == (404, problems.MEDIA)
-                told_ = await reply.json(content_type=None)
-                assert told_ == {"status": 404, "title": "Not Found"}
+                assert (reply.status, reply.content_type) == (404, PROBLEM)
+                told = await reply.json(content_type=None)
+                assert told == {"status": 404, "title": "Not Found"}
             async with session.post("/late") as reply:
                 assert (reply.status, reply.headers["Allow"]) == (405, "GET,HEAD")
         await runner.cleanup()

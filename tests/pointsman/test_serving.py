@@ -3,6 +3,8 @@
 The cluster is a file and there is no balancing, so that any kernel will do.
 """
 
+import http.client
+import json
 import os
 import shutil
 import signal
@@ -14,6 +16,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -120,6 +123,55 @@ def test_an_interface_that_appears_later_is_served_with_all_its_addresses(
     assert not answers("10.9.0.1")  # it is there, and on another interface
     assert answers("fd09::1")
     assert daemon.end() == 0
+
+
+def ask(url: str, method: str = "GET", **headers: str) -> tuple[int, Any]:
+    """Return the status and the JSON that a request is answered with."""
+    host, _, path = url.partition("/")
+    connection = http.client.HTTPConnection(host, timeout=20)
+    connection.request(method, f"/{path}", headers=headers)
+    reply = connection.getresponse()
+    found = reply.status, json.loads(reply.read())
+    connection.close()
+    return found
+
+
+def test_the_api_tells_what_happened_and_reloads_even_to_another_address(
+    network: Ip, daemon: Daemon
+) -> None:
+    token = daemon.folder / "token"
+    token.write_text("0123456789abcdef")
+    daemon.configure("127.0.0.1:53", http='127.0.0.1:8123", token_file = "' + str(token))
+    daemon.start()
+    wait_for(lambda: answers("127.0.0.1"), "answers")
+    wait_for(lambda: ask("127.0.0.1:8123/v1/summary")[1]["ready"], "readiness")
+    _, told = ask("127.0.0.1:8123/v1/events")
+    kinds = [event["kind"] for event in told["events"]]
+    assert {"task", "leader", "node"} <= {*kinds}
+    assert told["events"][-1]["after"] == "ready"
+    assert [e["id"] for e in told["events"]] == list(
+        range(told["last"] - len(kinds) + 1, told["last"] + 1)
+    )
+    status, said = ask("127.0.0.1:8123/v1/resolve?name=web.marathon.mesos&type=A")
+    assert (status, said["answer"][0]["data"]) == (200, WEB)
+
+    daemon.configure("127.0.0.1:53", http='127.0.0.1:8124", token_file = "' + str(token))
+    bearer = {"Authorization": "Bearer 0123456789abcdef"}
+    assert ask("127.0.0.1:8123/v1/reload", "POST")[0] == 401
+    assert ask("127.0.0.1:8123/v1/reload", "POST", **bearer) == (200, {"problems": []})
+    daemon.config.write_text("nonsense = 1")
+    status, said = ask("127.0.0.1:8124/v1/reload", "POST", **bearer)
+    assert status == 409
+    assert said["problems"][0].startswith("nonsense: unknown key")
+    status, said = ask("127.0.0.1:8124/v1/resync", "POST", **bearer)
+    assert (status, said["repaired"]) == (200, 0)
+    _, later = ask(f"127.0.0.1:8124/v1/events?since={told['last']}")
+    assert [(e["kind"], e["after"]) for e in later["events"]] == [
+        ("config", "reloaded"),
+        ("config", "reload refused"),
+    ]
+    assert daemon.end() == 0
+    assert not [line for line in daemon.said().splitlines() if "Traceback" in line]
 
 
 def test_an_address_of_all_nodes_that_moves_here_is_answered_at_once(

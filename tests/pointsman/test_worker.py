@@ -27,6 +27,7 @@ class Written(Kernels):
         now: float,
         *,
         whole: bool = False,
+        thorough: bool = False,
     ) -> Report:
         self.threads.append(threading.get_ident())
         assert now > 0

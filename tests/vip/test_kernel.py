@@ -190,6 +190,14 @@ def test_most_checks_only_look_and_some_read(box: Box) -> None:
     assert box.servers.read == read + 2
 
 
+def test_a_thorough_check_reads_what_a_look_does_not_show(box: Box) -> None:
+    kernel = box.kernel()
+    kernel.sync({NAMED: TARGET}, (), 0, whole=True)
+    read = box.servers.read
+    kernel.sync({NAMED: TARGET}, (), 0, whole=True, thorough=True)
+    assert box.servers.read == read + 1
+
+
 def test_what_is_refused_is_read_and_tried_again(box: Box) -> None:
     kernel = box.kernel()
     kernel.sync({}, (), 0, whole=True)
