@@ -1,10 +1,11 @@
-"""The page at ``/``: files of the package, which may load nothing from elsewhere."""
+"""The page at ``/``: files of the package; what they may load is said in ``gate.PAGE``."""
 
-import hashlib
-from collections.abc import Awaitable, Callable
 from importlib.resources import files
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from pointsman.tagged import tagged
 
 TYPES = {
     "css": "text/css",
@@ -12,19 +13,7 @@ TYPES = {
     "js": "text/javascript",
     "svg": "image/svg+xml",
 }
-"""By how a file's name ends."""
-
-HEADERS = {
-    "Cache-Control": "no-cache",
-    "Content-Security-Policy": (
-        "default-src 'none'; connect-src 'self'; img-src 'self'; script-src 'self'; "
-        "style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-        "require-trusted-types-for 'script'; trusted-types 'none'"
-    ),
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
-"""Of each file: no script or style but those of the package, no frame around, nothing sent out."""
+"""By how a file's name ends. All are in UTF-8, as the page itself says."""
 
 
 def add_page(app: web.Application) -> None:
@@ -35,15 +24,10 @@ def add_page(app: web.Application) -> None:
         app.router.add_get(f"/page/{name}", _file(name, body))
 
 
-def _file(name: str, body: bytes) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """Return what answers with a file, or that it is what the browser has."""
-    tag = hashlib.sha256(body).hexdigest()[:32]
-    headers = {**HEADERS, "ETag": f'"{tag}"'}
+def _file(name: str, body: bytes) -> Handler:
     kind = TYPES[name.rpartition(".")[2]]
 
-    async def answer(request: web.Request) -> web.Response:
-        if any(known.value == tag for known in request.if_none_match or ()):
-            return web.Response(status=304, headers=headers)
-        return web.Response(body=body, content_type=kind, charset="utf-8", headers=headers)
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return tagged(request, body, kind)
 
     return answer

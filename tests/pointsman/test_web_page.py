@@ -7,6 +7,7 @@ import pytest
 from aiohttp import ClientSession, web
 
 from pointsman import web_page
+from pointsman.gate import secure
 
 FILES = Path(web_page.__file__).parent / "page"
 
@@ -15,6 +16,7 @@ def get(path: str, **headers: str) -> tuple[int, str, Mapping[str, str], str]:
     async def run() -> tuple[int, str, Mapping[str, str], str]:
         app = web.Application()
         web_page.add_page(app)
+        app.on_response_prepare.append(secure)
         runner = web.AppRunner(app)
         await runner.setup()
         try:

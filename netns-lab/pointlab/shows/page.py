@@ -28,7 +28,7 @@ from pointsman.rules import rules
 from pointsman.show import vip_records
 from pointsman.testing import cluster, discovery, labels, port, task
 from pointsman.vip.model import Activity, Endpoint, Key
-from pointsman.vip.parts import Look
+from pointsman.vip.parts import Look, Report
 
 WHAT = (
     "search", "cart", "checkout", "payments", "users", "auth", "catalog", "images",
@@ -87,6 +87,14 @@ class MadeUp:
     def health(self) -> tuple[Mapping[Target, Status], Mapping[Target, State]]:
         """What is believed of each target."""
         return self._health.statuses, {}
+
+    async def reload(self) -> tuple[str, ...]:
+        """Read nothing again."""
+        return ()
+
+    async def resync(self) -> Report:
+        """Find the kernel as it should be."""
+        return Report()
 
     async def count(self) -> None:
         """Count nothing."""
@@ -189,7 +197,7 @@ class Serving:
 
     def close(self) -> None:
         """Serve no more, and let go of who is connected."""
-        self.wait(self._server.listen(""))
+        self.wait(self._server.close())
 
     def do(self, work: Callable[[], None]) -> None:
         """Do something with what is served, in the thread that serves it."""
