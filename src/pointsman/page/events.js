@@ -16,16 +16,17 @@ export function events(changed, find) {
   const rows = list($("timeline"), (event) => event.id, (event) => item(event, find));
   let known = new Map(), last = 0, paused = false, fresh = 0, drawing = 0, spoke = 0;
 
-  const draw = () => {
+  const draw = (always = false) => {
     drawing = 0;
-    if (!paused) {
+    if (!paused || always) {
+      fresh = 0;
       const latest = [...known.values()].sort((a, b) => b.id - a.id).slice(0, MOST);
       known = new Map(latest.map((event) => [event.id, event]));
       rows(latest);
     }
     told($("waiting"), waiting(paused, fresh, known.size));
   };
-  const later = () => { drawing ||= requestAnimationFrame(draw); };
+  const later = () => { drawing ||= requestAnimationFrame(() => draw()); };
   const take = (found) => {
     const kind = $("kind").value;
     const there = known.size;
@@ -37,11 +38,13 @@ export function events(changed, find) {
     later();
   };
   const catchUp = async () => {
-    const kind = $("kind").value;
+    const kind = $("kind").value, before = last;
     const found = await ask("events", { limit: MOST, kind });
     if (kind !== $("kind").value) return; // who changed it asks, too
-    if (found.last < last) known.clear(); // another node, which counts for itself
-    last = found.last;
+    if (found.last < before) { // another node, which counts for itself
+      known.clear();
+      last = found.last;
+    }
     take(found.events);
   };
   const arrived = (event) => {
@@ -55,11 +58,10 @@ export function events(changed, find) {
   follow(catchUp, arrived);
   $("kind").addEventListener("change", () => {
     known.clear();
-    catchUp().catch((error) => told($("waiting"), error.message));
+    catchUp().then(() => draw(true)).catch((error) => told($("waiting"), error.message));
   });
   $("pause").addEventListener("click", () => {
     paused = !paused;
-    fresh = 0;
     $("pause").setAttribute("aria-pressed", String(paused));
     text($("pause"), paused ? "Go on" : "Pause");
     draw();

@@ -1,8 +1,7 @@
 // What single keys do, for those who like that, and the list of them.
 
 import { $, el } from "./dom.js";
-
-const STORED = "pointsman.keys";
+import { keep, kept } from "./place.js";
 
 /** Have keys work: `actions` is a list of `[key, what it does, function]`. */
 export function keys(actions) {
@@ -10,8 +9,8 @@ export function keys(actions) {
   const every = [...actions, ["?", "show this list", () => box.showModal()]];
   $("keys-list").append(...every.map(([key, what]) =>
     el("div", {}, el("dt", {}, el("kbd", {}, key)), el("dd", {}, what))));
-  on.checked = localStorage.getItem(STORED) !== "off";
-  on.addEventListener("change", () => localStorage.setItem(STORED, on.checked ? "on" : "off"));
+  on.checked = kept("keys") !== "off";
+  on.addEventListener("change", () => keep("keys", on.checked ? "on" : "off"));
   $("help").addEventListener("click", () => box.showModal());
 
   document.addEventListener("keydown", (event) => {

@@ -4,6 +4,7 @@ import { $, say, text } from "./dom.js";
 import { events } from "./events.js";
 import { glance } from "./glance.js";
 import { keys } from "./keys.js";
+import { keep } from "./place.js";
 import { resolve } from "./resolve.js";
 import { vips } from "./vips.js";
 
@@ -16,7 +17,7 @@ const root = document.documentElement;
 
 function theme(now) {
   root.dataset.theme = now;
-  localStorage.setItem("pointsman.theme", now);
+  keep("theme", now);
   text($("theme"), `Theme: ${now}`);
 }
 

@@ -14,12 +14,12 @@ CHROMIUM = "/usr/bin/chromium"
 Open = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def made() -> MadeUp:
     return MadeUp()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def serving(made: MadeUp) -> Iterator[Serving]:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         address = f"127.0.0.1:{probe.getsockname()[1]}"
@@ -27,7 +27,7 @@ def serving(made: MadeUp) -> Iterator[Serving]:
         yield serving
 
 
-# Not of the session: as long as Playwright runs, no other test could run an event loop.
+# As long as Playwright runs, no other test can run an event loop.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     words = ["--no-sandbox"] if os.getuid() == 0 else []
@@ -48,12 +48,15 @@ def open_page(browser: Browser, serving: Serving) -> Iterator[Open]:
         if message.type in ("error", "warning") and "net::ERR_" not in message.text:
             complaints.append(message.text)
 
-    def open_(query: str = "", width: int = 1440, height: int = 900, **how: Any) -> Page:
+    def open_(
+        query: str = "", width: int = 1440, height: int = 900, script: str = "", **how: Any
+    ) -> Page:
         context = browser.new_context(
             viewport={"width": width, "height": height}, reduced_motion="reduce", **how
         )
         contexts.append(context)
         page = context.new_page()
+        page.add_init_script(script)
         page.set_default_timeout(60_000)
         page.on("console", heard)
         page.on("pageerror", lambda error: complaints.append(str(error)))

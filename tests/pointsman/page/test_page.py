@@ -178,6 +178,8 @@ def test_events_can_be_paused(open_page: Open, serving: Serving) -> None:
     first = page.locator("#timeline li").first
     expect(first).to_contain_text("before.marathon")
     page.get_by_role("button", name="Pause").click()
+    page.get_by_label("Kind of event").select_option("name")
+    expect(page.locator("#timeline li[data-kind=task]")).to_have_count(0)
     serving.do(lambda: serving.served.happen("name", "after.marathon", "", "11.0.0.2"))
     expect(page.locator("#waiting")).to_have_text("Paused: 1 event since.")
     expect(first).to_contain_text("before.marathon")
@@ -231,6 +233,13 @@ def test_it_is_as_dark_as_the_system_or_as_was_chosen(open_page: Open) -> None:
     page.reload()
     expect(page.get_by_role("button", name="Theme: light")).to_be_visible()
     assert page.evaluate(back) == "rgb(255, 255, 255)"
+
+
+def test_a_browser_that_keeps_nothing_shows_it_too(open_page: Open) -> None:
+    refused = "Object.defineProperty(window, 'localStorage', {get() { throw new Error('no') }})"
+    page = open_page(script=refused)
+    page.get_by_role("button", name="Theme: auto").click()
+    expect(page.get_by_role("button", name="Theme: light")).to_be_visible()
 
 
 def test_everything_is_reached_by_keys(open_page: Open) -> None:
