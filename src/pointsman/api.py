@@ -171,6 +171,9 @@ def application(served: Served, metrics: Metrics, connections: Connections) -> w
         if watchers.full:
             why = "as many watch already as http.watchers allows"
             raise problems.error(web.HTTPServiceUnavailable, why, {"Retry-After": "5"})
+        watching = asyncio.current_task()
+        assert watching is not None
+        connections.when_lost(request.transport, watching.cancel)
         return await watchers.serve(request, _given(asked.since))
 
     async def resolve(request: web.Request) -> web.Response:

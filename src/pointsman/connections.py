@@ -7,6 +7,7 @@ time for a head, for what a client leaves unread, and how many connections there
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 IDLE = 75.0
 """Seconds that a connection may be without a request once it had one."""
@@ -62,6 +63,16 @@ class Connections:
             yield not connection.transport.is_closing()
         finally:
             connection.busy, connection.idle, connection.since = False, True, connection.now()
+            if connection.lost:
+                self.remove(connection)
+
+    def when_lost(self, transport: asyncio.BaseTransport | None, call: Callable[[], Any]) -> None:
+        """Call this once the client of a request that is being answered has gone."""
+        connection = self._open.get(transport) if transport else None
+        if connection is None or connection.lost:
+            call()
+        else:
+            connection.when_lost = call
 
 
 class Connection(asyncio.Protocol):
@@ -74,6 +85,9 @@ class Connection(asyncio.Protocol):
         """A request is being answered."""
         self.idle = False
         """One was, and of the next nothing has come."""
+        self.lost = False
+        """The client has gone."""
+        self.when_lost: Callable[[], Any] = lambda: None
         self.since = 0.0
         """Since when it lets us wait, by the clock of the event loop."""
         self.writable = asyncio.Event()
@@ -96,8 +110,11 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""
+        self.lost = True
         self.writable.set()
-        self._all.remove(self)
+        if not self.busy:  # else it counts until its answer, which nobody reads, is made
+            self._all.remove(self)
+        self.when_lost()
         if self._timer:
             self._timer.cancel()
             self._inner.connection_lost(exc)

@@ -71,7 +71,6 @@ class HttpServer:
             application(served, self._metrics, connections),
             access_log=None,
             keepalive_timeout=2 * IDLE,  # the connections see to it themselves
-            handler_cancellation=True,
             lingering_time=1.0,
             shutdown_timeout=PATIENCE,
         )

@@ -107,6 +107,30 @@ def test_none_that_waits_for_us_is_ended_for_a_further_one() -> None:
     asyncio.run(run())
 
 
+def test_what_is_being_answered_counts_although_its_client_has_gone() -> None:
+    async def run() -> None:
+        box = Box(most=1)
+        box.go.clear()
+        async with box.serving() as port:
+            first = await connect(port)
+            first[1].write(b"ask\n")
+            while not any(inner.tasks for inner in box.made):
+                await asyncio.sleep(0)
+            gone = asyncio.Event()
+            box.all.when_lost(box.made[0].transport, gone.set)
+            first[1].close()
+            await gone.wait()
+            assert len(box.all) == 1
+            assert await ended(await connect(port))
+            box.go.set()
+            await box.made[0].tasks[0]
+            assert not len(box.all)
+            box.all.when_lost(box.made[0].transport, gone.clear)  # at once
+            assert not gone.is_set()
+
+    asyncio.run(run())
+
+
 def test_half_a_request_is_not_waited_for_long_however_it_trickles() -> None:
     async def run() -> None:
         box = Box(patience=0.05)

@@ -143,6 +143,26 @@ def test_once_it_is_served_the_name_has_its_address(tmp_path: Path) -> None:
     assert [str(key) for key in box.servers.table()] == ["tcp 11.225.36.193:80"]
 
 
+def test_what_happens_is_told_in_its_order_with_reasons(tmp_path: Path) -> None:
+    box = Box(tmp_path)
+    box.follow(cluster(web()), cluster(web()), cluster())
+    told = [(e.kind, e.what, e.before, e.after) for e in box.events.page(None, 100).events]
+    key, real = "tcp 11.225.36.193:80", "tcp 11.225.36.193:80 -> 10.0.0.11:31000"
+    assert told == [
+        ("task", "web.1", "", "TASK_RUNNING"),
+        ("leader", "master", "", "10.0.0.1:5050"),
+        ("kernel", key, "", "wlc"),
+        ("kernel", real, "", "weight 1"),
+        ("name", "web.marathon", "", "11.225.36.193"),
+        ("task", "web.1", "TASK_RUNNING", ""),
+        ("name", "web.marathon", "11.225.36.193", ""),
+        ("kernel", key, "wlc, 1 real servers", ""),
+    ]
+    assert box.events.page(None, 1).events[0].why == (
+        "nothing stands behind it since task web.1 ended"
+    )
+
+
 def test_a_kernel_that_cannot_follow_leaves_names_of_tasks_following(tmp_path: Path) -> None:
     (tmp_path / "owned.json").mkdir()  # nothing can be remembered
     box = Box(tmp_path)
