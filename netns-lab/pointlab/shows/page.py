@@ -71,7 +71,7 @@ class MadeUp:
         made = list(self._tasks(services, tasks))
         self._cluster = cluster(*made)
         self._rules = rules(self.config)
-        watched = derive(self._cluster, self._rules).watched
+        watched = sorted(derive(self._cluster, self._rules).watched, key=str)
         self._health = Health(Map({target: self._status() for target in watched}))
         self.views = NOTHING
         self.zones = Zones()
@@ -102,7 +102,7 @@ class MadeUp:
     async def look(self) -> Look:
         """Return what a kernel would have that followed."""
         deadlines = {
-            (key, endpoint): time.monotonic() + endpoint.port % 60
+            (key, endpoint): time.monotonic() + 10 + endpoint.port % 50
             for key, server in self.views.wanted.table.items()
             for endpoint, real in server.real_servers.items()
             if not real.weight
