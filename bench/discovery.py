@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 import states
 from _master import serving
-from _measure import Beat, memory
+from _measure import Beat, memory, versus
 
 from pointsman.daemon import SWITCH
 from pointsman.discovery import trust, v0, v1
@@ -80,6 +80,9 @@ def reading(count: int) -> None:
         (f"GET_STATE ({len(call) / 1e6:.1f} MB) to a Cluster", operator, plain_call),
     ):
         print(f"  {what:40} {seconds * 1e3:8.1f} ms  {peer / seconds:5.1f} x json.loads")
+        if what != "json.loads":
+            peers = {"json.loads": peer * 1e3}
+            versus(f"{count:,} tasks: {what}", "ms of CPU", seconds * 1e3, peers)
     with tempfile.NamedTemporaryFile() as file:
         file.write(body)
         file.flush()

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import msgspec
-from _measure import memory
+from _measure import memory, versus
 
 from pointsman import checking
 from pointsman.daemon import SWITCH
@@ -124,6 +124,8 @@ def compare(count: int, ports: tuple[int, ...], interval: float, seconds: float)
             f"\n  {kind:25}{'CPU':>8}{'a probe':>10}{'ratio':>8}{'at once':>9}{'burst':>8}"
             f"{'late p50':>12}{'p99':>10}{'most':>10}{'memory':>9}"
         )
+        cost, theirs = (one.cpu / one.probes * 1e6 for one in (ours, other))
+        versus(f"{count:,} targets: {kind}", "µs of CPU a probe", cost, {name: theirs})
         show("pointsman", ours, ours)
         show(name, other, ours)
         for what, beats in (("no probes", ours.quiet), ("probes", ours.beats)):

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import dnslib
 import states
+from _measure import versus
 
 SERVERS = Path(__file__).parents[1] / ".lab/dns/usr/sbin"
 POINTSMAN = Path(sys.executable).with_name("pointsman")
@@ -72,6 +73,8 @@ def compare(folder: Path, options: argparse.Namespace) -> None:
                     cost[name], rate = min(runs)
                     row += f"{cost[name]:9.2f} ({rate / 1e3:3.0f})"
                 ratio = cost["Pointsman"] / cost["Knot"]
+                ours = cost.pop("Pointsman")
+                versus(f"{transport.upper()}, {kind}", "µs of CPU a query", ours, cost)
                 print(f"{transport} {kind:20}{row}{ratio:12.2f}x", flush=True)
 
 

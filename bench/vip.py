@@ -17,6 +17,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from _measure import versus
+
 from pointsman.vip.diff import diff
 from pointsman.vip.dry import DryOwned, DryRoutes, DrySettings
 from pointsman.vip.elect import Target
@@ -109,6 +111,7 @@ def measure(targets: dict[Key, Target], share: int) -> None:
 
     first = timed(synced, 2)
     table(
+        len(wanted),
         "first sync",
         first,
         {
@@ -124,14 +127,14 @@ def measure(targets: dict[Key, Target], share: int) -> None:
         check = least(lambda: nothing(one, targets), 3)
         save = ["ipvsadm", "-Sn"]
         saved = least(lambda: subprocess.run(save, capture_output=True, check=True), 2)
-        table("a check that finds nothing", check, {"ipvsadm -Sn": saved})
+        table(len(wanted), "a check that finds nothing", check, {"ipvsadm -Sn": saved})
         sent, taken = ipvs.sent, [*changed_once(one, targets)]
         messages, change = (ipvs.sent - sent) / len(taken), min(taken)
         first_key = next(iter(targets))
         real = next(iter(targets[first_key].server.real_servers))
         edit = ["ipvsadm", "-e", "-t", f"{first_key.address}:80", "-r", str(real), "-m", "-w", "7"]
         edited = least(lambda: subprocess.run(edit, check=True), 3)
-        table("one change", change, {"ipvsadm -e": edited})
+        table(len(wanted), "one change", change, {"ipvsadm -e": edited})
     for goal, reached in (
         ("one change is one message", messages == 1),
         ("one change takes less than 5 ms", change < 0.005),
@@ -146,8 +149,10 @@ def nothing(kernel: Kernel, targets: Mapping[Key, Target]) -> None:
     assert (report.changes, report.repaired) == ((), 0)
 
 
-def table(what: str, ours: float, peers: Mapping[str, float]) -> None:
+def table(count: int, what: str, ours: float, peers: Mapping[str, float]) -> None:
     """Print seconds, and how many times as long as ours peers take."""
+    thousandths = {name: seconds * 1e3 for name, seconds in peers.items()}
+    versus(f"{count:,} virtual servers: {what}", "ms", ours * 1e3, thousandths)
     print(f"{what:38}{'seconds':>10}{'times ours':>12}")
     print(f"  {'pointsman':36}{ours:10.4f}{1:12.1f}")
     for name, seconds in peers.items():

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import states
-from _measure import Beat, memory
+from _measure import Beat, memory, versus
 
 from pointsman.checking import Checking
 from pointsman.config import Config, VipConfig
@@ -86,6 +86,9 @@ async def changes(generation: Generation, known: object, whole: float) -> None:
             await generation.reconciler.run_once(believed.cluster, change, whole=False)
             spent.append(time.process_time() - start)
     median = statistics.median(spent)
+    peers = {"building all anew": whole * 1e3}
+    count = len(believed.told.tasks)
+    versus(f"{count:,} tasks: one more or less", "ms of CPU", median * 1e3, peers)
     print(
         f"  one task more or less: {median * 1e3:.2f} ms of CPU (median);"
         f" building all anew takes {whole / median:,.0f} times that"

@@ -27,6 +27,9 @@ class Url(msgspec.Struct, frozen=True):
     credential: str = ""
     """``user:password``; empty for none."""
 
+    def __repr__(self) -> str:
+        return f"Url({self.hosts!r}, {self.path!r})"
+
 
 class _Address(msgspec.Struct, frozen=True):
     ip: str = ""

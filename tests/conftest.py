@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -129,6 +130,33 @@ def _missing(item: pytest.Item, said: str) -> pytest.TestReport:
 def _has_ipvs() -> bool:
     """Tell whether this kernel has ip_vs, and we the right to it."""
     return Path("/proc/net/ip_vs").exists() and os.getuid() == 0
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Have the whole program serve the real cluster in a file, without balancing; give its address.
+
+    That is a loopback address of its own, with DNS at port 5353 and HTTP at port 8123.
+    """
+    pid, folder = os.getpid(), tmp_path_factory.mktemp("served")
+    host = f"127.77.{pid >> 8 & 255}.{pid & 255 or 1}"
+    (folder / "pointsman.toml").write_text(f"""
+        state_dir = "{folder}/state"
+        discovery = {{ file = "{ROOT}/tests/data/mesos/running-state.json" }}
+        dns = {{ listen = ["{host}:5353"] }}
+        vip = {{ enabled = false }}
+        http = {{ listen = "{host}:8123" }}
+    """)
+    command = [sys.executable, "-m", "pointsman", "run", "--config", f"{folder}/pointsman.toml"]
+    log = folder / "log"
+    with log.open("wb") as file, subprocess.Popen(command, stderr=file) as process:
+        try:
+            while not log.read_text().endswith("pointsman: ready\n"):
+                assert process.poll() is None, log.read_text()
+                time.sleep(0.02)
+            yield host
+        finally:
+            process.terminate()
 
 
 @pytest.fixture

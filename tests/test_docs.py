@@ -1,7 +1,14 @@
 """What the documents say is so."""
 
+import json
+import os
 import re
+import shlex
+import shutil
+import subprocess
+import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +19,7 @@ from pointlab.faults import faults
 from pointlab.scenario import script
 from pointlab.site import topology
 from pointsman.checking import Checking
+from pointsman.cli import _parser
 from pointsman.config import Config, parse
 from pointsman.discovery.seen import Seen
 from pointsman.discovery.trust import Trust
@@ -21,6 +29,46 @@ from pointsman.metrics import Metrics
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
+STATE = ROOT / "tests/data/mesos/running-state.json"
+
+
+def blocks(document: Path, *languages: str) -> list[str]:
+    """Return the blocks of code of these languages, without the indentation of a list."""
+    found = re.findall(
+        r"^( *)```(\w*)\n(.*?)^\1```$", document.read_text(), re.MULTILINE | re.DOTALL
+    )
+    return [
+        re.sub(f"^{indent}", "", body, flags=re.MULTILINE)
+        for indent, language, body in found
+        if language in languages
+    ]
+
+
+def commands(document: Path) -> Iterator[list[str]]:
+    """Yield the words of each `pointsman` in a block of shell, but for what is left open by `…`."""
+    for block in blocks(document, "sh"):
+        for line in block.replace("\\\n", " ").splitlines():
+            lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
+            lexer.whitespace_split = True
+            words: list[str] = []
+            for word in [*lexer, ";"]:
+                if set(word) <= set("();<>|&"):
+                    if words and words[0].rpartition("/")[2] == "pointsman" and "…" not in words:
+                        yield words[1:]
+                    words = []
+                else:
+                    words.append(word)
+
+
+def examples(document: Path) -> list[tuple[str, str]]:
+    """Return each block that is marked to be run, and what it prints by the block after it."""
+    text = document.read_text()
+    found = re.findall(
+        r"^<!-- run -->\n```sh\n(.*?)^```\n\n```text\n(.*?)^```$", text, re.MULTILINE | re.DOTALL
+    )
+    marked = re.findall(r"^<!-- run -->$", text, re.MULTILINE)
+    assert len(found) == len(marked), f"{document.name}: what is printed follows what is run"
+    return found
 
 
 def keys(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -62,8 +110,74 @@ def test_links_lead_somewhere(document: Path) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda p: str(p.relative_to(ROOT)))
 def test_examples_of_configuration_are_good(document: Path) -> None:
-    for block in re.findall(r"^```toml\n(.*?)^```", document.read_text(), re.MULTILINE | re.DOTALL):
+    for block in blocks(document, "toml"):
         parse(block)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda p: str(p.relative_to(ROOT)))
+def test_examples_of_json_are_json(document: Path) -> None:
+    for block in blocks(document, "json"):
+        json.loads(block)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda p: str(p.relative_to(ROOT)))
+def test_commands_are_commands(document: Path) -> None:
+    for words in commands(document):
+        if "--version" not in words and "--help" not in words:
+            _parser().parse_args(words)
+
+
+@pytest.mark.parametrize(
+    ("does", "prints"),
+    [
+        pytest.param(*example, id=f"{document.stem}-{n}")
+        for document in DOCUMENTS
+        for n, example in enumerate(examples(document))
+    ],
+)
+def test_examples_print_what_they_say(does: str, prints: str, served: str, tmp_path: Path) -> None:
+    shutil.copy(STATE, tmp_path / "state.json")
+    here = does.replace("@10.0.0.11", f"@{served} -p 5353")
+    here = here.replace("http://127.0.0.1:8123", f"http://{served}:8123")
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        here,
+        shell=True,
+        cwd=tmp_path,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = [line.rstrip() for line in done.stdout.splitlines()]
+    assert (said, done.stderr) == (prints.splitlines(), "")
+
+
+def test_the_documents_are_a_site_that_needs_no_other(tmp_path: Path) -> None:
+    command = [ROOT / "scripts/docs", tmp_path / "made"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    site = tmp_path / "made/site"
+    for page in site.rglob("*.html"):
+        loaded = re.findall(
+            r"<(?:script|img|iframe|source)\b[^>]*?\bsrc=\"?([^\" >]+)"
+            r"|<link\b(?=[^>]*\brel=\"?(?:stylesheet|preconnect|icon))[^>]*?\bhref=\"?([^\" >]+)",
+            page.read_text(),
+        )
+        assert not [one for pair in loaded for one in pair if re.match("(https?:)?//", one)], page
+    for style in site.rglob("*.css"):
+        assert not re.findall(r"(?:@import|url\()\s*[\"']?(?:https?:)?//", style.read_text()), style
+
+
+def test_every_document_is_in_the_navigation() -> None:
+    sections = tomllib.loads((ROOT / "docs/zensical.toml").read_text())["project"]["nav"]
+    pages = {
+        name
+        for one in sections
+        for page in one.values()
+        for name in ([page] if isinstance(page, str) else page)
+    }
+    assert pages == {p.name for p in (ROOT / "docs").glob("*.md")} | {"decisions/README.md"}
 
 
 def test_the_deployed_configuration_is_good() -> None:

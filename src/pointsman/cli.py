@@ -222,7 +222,7 @@ def _run(options: argparse.Namespace) -> int:
     from pointsman.daemon import Daemon
 
     config = load(options.config)
-    log.set_up(config.log.level)
+    log.set_up(config.log.level, config.log.format)
     asyncio.run(Daemon(options.config, config).run())
     return 0
 
@@ -364,7 +364,7 @@ def _announce(options: argparse.Namespace) -> int:
         raise Fatal("--format bird writes a file: name it by --output")
     said = attributes(options.next_hop, options.community, options.med)
     config = load(options.config)
-    log.set_up(config.log.level)
+    log.set_up(config.log.level, config.log.format)
     settings = announce.Settings(
         announce.address(config),
         (options.family,) if options.family else (4, 6) if to_bird else said.families,

@@ -66,6 +66,9 @@ class DiscoveryConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     auth: Auth = Auth()
     """Who this is to the masters."""
 
+    def __repr__(self) -> str:  # the URL of ZooKeeper may have a password in it
+        return f"DiscoveryConfig(masters={self.masters}, file={self.file!r}, auth={self.auth})"
+
 
 class TcpConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """DNS over TCP (RFC 7766)."""
@@ -229,6 +232,8 @@ class LogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     """The least that is written."""
+    format: Literal["plain", "json"] = "plain"
+    """``plain`` for people, and with priorities for the journal; ``json`` one object a line."""
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -293,7 +293,7 @@ class Daemon:
         renewed = following != config.discovery or config.discovery.tls.enabled
         if self._following and renewed:  # certificates are read again, too
             self._following.reschedule(asyncio.get_running_loop().time())
-        log_.set_up(config.log.level)
+        log_.set_up(config.log.level, config.log.format)
         self._changed.set()  # to learn when there is more to do
         if before and before.kernel:
             await before.kernel.close()

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from pointlab.site import apps, topology
 from pointlab.watch import cast
-from pointlab.watch.recording import Fault, Moment, Task
+from pointlab.watch.recording import Endpoint, Fault, Moment, Span, Task, View
 
 SMALL = topology.load("small")
 
@@ -48,6 +48,7 @@ def test_task_is_made_of_all_that_was_told_of_it() -> None:
             Moment(3.0, "TASK_RUNNING", True),
             Moment(5.0, "TASK_FAILED"),
         ),
+        checked=True,
     )
     assert (second.id, second.agent) == ("web.2", "agent2")
 
@@ -65,6 +66,66 @@ def test_where_a_task_was_is_known_when_it_has_ended() -> None:
     (task,) = cast.tasks([update, ended], SMALL, "web")
 
     assert task.endpoints == (("9.0.1.2", apps.INNER),)
+
+
+def behind(
+    at: float, task: str, agent: str, port: int, address: str = "172.31.254.2"
+) -> dict[str, Any]:
+    """Return what is told of a container behind the bridge of an agent."""
+    update = told(at, task, "TASK_RUNNING", True, agent)
+    return update | {"ports": [port], "addresses": [address]}
+
+
+BRIDGED = cast.tasks(
+    [
+        behind(1.0, "web.1", "10.31.0.11", 31_000),
+        behind(1.0, "web.2", "10.31.0.12", 31_001),
+        behind(9.0, "web.3", "10.31.0.12", 31_002),
+    ],
+    topology.load("bridge"),
+    "web",
+)
+INSIDE = frozenset({("172.31.254.2", apps.INNER)})
+
+
+def test_container_behind_a_bridge_is_at_its_host_port() -> None:
+    assert BRIDGED[0].endpoints == (("10.31.0.11", 31_000),)
+    assert BRIDGED[0].inner == (("172.31.254.2", apps.INNER),)
+
+
+def test_task_with_a_port_on_its_hosts_network_has_no_other_endpoint() -> None:
+    update = behind(1.0, "web.1", "10.31.0.11", 31_000, "10.31.0.11")
+    (task,) = cast.tasks([update], topology.load("bridge"), "web")
+
+    assert task.inner == ()
+
+
+@pytest.mark.parametrize(
+    ("node", "at", "found"),
+    [
+        ("agent1", 10.0, ("10.31.0.11", 31_000)),
+        ("agent2", 5.0, ("10.31.0.12", 31_001)),
+        ("agent2", 10.0, ("10.31.0.12", 31_002)),
+        ("master", 10.0, ("172.31.254.2", apps.INNER)),
+    ],
+)
+def test_agents_kernel_has_its_own_containers_of_that_time(
+    node: str, at: float, found: Endpoint
+) -> None:
+    far = ("10.31.0.13", 31_000)
+
+    assert cast.outer(INSIDE | {far}, BRIDGED, node, at) == {found, far}
+
+
+def test_kernels_of_a_recording_have_host_ports_and_dns_is_as_it_was() -> None:
+    spans = (Span(2.0, 4.0, 9, INSIDE), Span(11.0, 12.0, 9, INSIDE, "odd"))
+    outside = [frozenset({("10.31.0.12", port)}) for port in (31_001, 31_002)]
+
+    assert cast.view(View("agent2", "srv", spans), BRIDGED).spans == spans
+    assert cast.view(View("agent2", "kernel", spans), BRIDGED).spans == (
+        Span(2.0, 4.0, 9, outside[0]),
+        Span(11.0, 12.0, 9, outside[1], "odd"),
+    )
 
 
 def test_those_serve_that_mesos_says_do() -> None:

@@ -2,6 +2,7 @@ from collections.abc import Sequence
 
 import msgspec
 import pytest
+import web
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -69,7 +70,23 @@ def test_fault_begins_now_and_has_the_words_that_were_said(example: str) -> None
 @pytest.mark.parametrize(
     ("words", "plain", "expected"),
     [
-        ("kill web.3", "kill web.3", Fault(5.0, "kill web.3", tasks=frozenset({"web.3"}))),
+        (
+            "kill web.3",
+            "kill web.3",
+            Fault(5.0, "kill web.3", tasks=frozenset({"web.3"}), ended=frozenset({"web.3"})),
+        ),
+        (
+            "stop web.3",
+            "stop web.3",
+            Fault(
+                5.0,
+                "stop web.3",
+                tasks=frozenset({"web.3"}),
+                ended=frozenset({"web.3"}),
+                takes=web.MOST,
+            ),
+        ),
+        ("stop agent1", "stop agent1", Fault(5.0, "stop agent1")),
         ("kill agent1", "kill agent1", Fault(5.0, "kill agent1")),
         (
             "pause pointsman-agent1",
@@ -95,7 +112,7 @@ def test_fault_begins_now_and_has_the_words_that_were_said(example: str) -> None
             # It is looked at every ten seconds.
             "clear edge",
             "clear edge",
-            Fault(5.0, "clear edge", nodes=frozenset({"edge"}), until=16.0),
+            Fault(5.0, "clear edge", nodes=frozenset({"edge"}), until=20.0),
         ),
     ],
 )

@@ -32,7 +32,11 @@ def task(number: int, *moments: tuple[float, str, bool | None]) -> Task:
     """Return web.1 at ONE on agent1, or web.2 at TWO on agent2."""
     where = {1: ONE, 2: TWO}[number]
     return Task(
-        f"web.{number}", f"agent{number}", (where,), tuple(Moment(*moment) for moment in moments)
+        f"web.{number}",
+        f"agent{number}",
+        (where,),
+        tuple(Moment(*moment) for moment in moments),
+        checked=any(healthy is not None for _, _, healthy in moments),
     )
 
 
@@ -79,6 +83,18 @@ def test_task_with_a_check_serves_once_it_is_healthy() -> None:
     seen = spans((0, 10.1, frozenset({TWO})), (10.2, 30, BOTH))
     for one in followed(recording(starts, WEB2, kernel=seen, srv=seen)):
         assert (one.change.at, one.change.serves, one.when) == (10, True, 10.2)
+
+
+def test_task_that_ends_before_its_first_result_never_served() -> None:
+    brief = task(1, (9, "TASK_RUNNING", None), (10, "TASK_KILLED", None))
+    assert not followed(recording(msgspec.structs.replace(brief, checked=True), WEB2))
+
+
+def test_failure_once_a_task_had_time_to_end_unnoticed_is_excused() -> None:
+    stopped = Fault(5, "stop web.1", ended=frozenset({"web.1"}), takes=10, until=6)
+    requests = failed(14, 14.1), failed(15.1, 15.2)
+    seen = recording(WEB1, WEB2, faults=(stopped,), requests=requests)
+    assert [request for _, request in late(seen)] == [failed(14, 14.1)]
 
 
 def test_view_that_knew_before_the_framework_followed_at_once() -> None:
@@ -258,6 +274,36 @@ def test_kernel_of_an_ipv4_vip_has_the_ipv4_endpoints() -> None:
     dual = Task("web.1", "agent1", (ONE, ("fd00::11", 31_001)), (Moment(*ALWAYS),))
     srv = spans((0, 30, frozenset(dual.endpoints)))
     assert not disagreements(recording(dual, kernel=spans((0, 30, frozenset({ONE}))), srv=srv))
+
+
+ZONES = {"agent1": "a", "agent2": "b"}
+
+
+def test_kernel_follows_its_own_zone_and_has_the_other_while_that_has_none() -> None:
+    far = task(2, ALWAYS, (5.0, "TASK_FAILED", None), (7.0, "TASK_RUNNING", None))
+    kernel = spans((0, 10.2, frozenset({ONE})), (10.3, 30, frozenset({TWO})))
+    seen = msgspec.structs.replace(recording(DIES_AT_10, far, kernel=kernel), zones=ZONES)
+
+    followed_ = [(one.change.at, one.when) for one in followed(seen) if one.what == "kernel"]
+    assert followed_ == [(10.0, 10.3)]
+    assert "kernel" not in {one.what for one in disagreements(seen)}
+
+
+def test_kernel_that_has_the_other_zone_beside_its_own_disagrees() -> None:
+    seen = msgspec.structs.replace(recording(WEB1, WEB2), zones=ZONES)
+
+    (one,) = disagreements(seen)
+    assert (one.what, one.lacks, one.extra) == ("kernel", NONE, frozenset({TWO}))
+
+
+def test_instance_of_another_zone_that_is_needed_no_more_need_not_be_followed() -> None:
+    near = task(1, (-10.0, "TASK_FAILED", None), (20.2, "TASK_RUNNING", None))
+    far = task(2, (20.0, "TASK_RUNNING", None))
+    kernel = spans((0, 20.2, NONE), (20.3, 30, frozenset({ONE})))
+    seen = msgspec.structs.replace(recording(near, far, kernel=kernel), zones=ZONES)
+
+    first, _ = (one for one in followed(seen) if one.what == "kernel")
+    assert (first.change.task, first.when, first.reason) == (far, None, "changed again")
 
 
 def test_expectation_that_was_not_met_is_a_problem() -> None:

@@ -80,6 +80,34 @@ def test_nothing_changes_when_a_master_tells_the_same_in_another_order(ids: list
     assert found == refresher.instances(state(*map(task, sorted(ids))))
 
 
+class Clock:
+    """Stands for the refresher's time: it goes on with each look, and ends it after some sleeps."""
+
+    def __init__(self, sleeps: int) -> None:
+        self.now, self.left = 0.0, sleeps
+
+    def monotonic(self) -> float:
+        self.now += refresher.INTERVAL
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        assert seconds >= 0
+        self.left -= 1
+        if not self.left:
+            raise KeyboardInterrupt
+
+
+def test_refresher_that_is_late_goes_on_at_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    clock = Clock(sleeps=3)
+    monkeypatch.setattr(refresher, "time", clock)
+    monkeypatch.setattr(refresher, "ask", lambda _: None)
+
+    with pytest.raises(KeyboardInterrupt):
+        refresher.run("zones", tmp_path, tmp_path / "pid", [])
+
+
 def test_what_runs_beside_which_peer() -> None:
     read = topology.load("peers")
     services = {

@@ -49,6 +49,12 @@ class Site:
     cluster: Framework = field(default_factory=Framework)
     topology: Any = SMALL
 
+    def netns(self, node: str) -> str:
+        return f"lab-nowhere-{node}"
+
+    def node(self, name: str) -> Any:
+        return self.topology.node(name)
+
 
 @pytest.fixture
 def site(tmp_path: Any) -> Site:
@@ -109,6 +115,22 @@ def test_nothing_is_expected_of_what_is_broken(site: Site) -> None:
     stage.journal.broke(Fault(1.0, "crash agent1", nodes=frozenset({"agent1"})), "crash agent1")
 
     assert stage.eyes.whole() == ["master", "agent2", "agent3"]
+
+
+def test_watch_that_the_peers_are_not_ready_for_leaves_nothing_to_stop(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.topology = topology.load("peers")
+    stage = Stage(cast(Lab, site))
+    monkeypatch.setattr(stage.eyes, "vip", lambda _: "11.0.0.1:80")
+    monkeypatch.setattr("pointlab.scenario.stage.NAMED", 0.2)
+
+    with pytest.raises(StepError) as raised:
+        stage.do(script.step(["watch", "web"]))
+    stage.stop()
+
+    assert "in vain for the peers having all" in str(raised.value)
+    assert stage.recordings("") == stage.of_peers("") == ()
 
 
 def test_table_has_a_row_for_each_scenario() -> None:

@@ -19,6 +19,7 @@ WEB = Task(
         Moment(95.5, "TASK_RUNNING", True),
         Moment(103, "TASK_FAILED"),
     ),
+    checked=True,
 )
 
 

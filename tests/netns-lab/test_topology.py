@@ -82,3 +82,10 @@ def test_what_is_wrong_is_said_with_its_place(old: str, new: str, problem: str) 
 def test_unknown_topology_is_answered_with_those_that_there_are() -> None:
     with pytest.raises(TopologyError, match=r"flat, .*small"):
         topology.load("huge")
+
+
+def test_zones_are_those_of_nodes_where_they_are_preferred() -> None:
+    zones = topology.load("zones").zones()
+
+    assert zones == {"master": "a", "agent1": "a", "edgea": "a", "agent2": "b", "edgeb": "b"}
+    assert topology.load("small").zones() == {}

@@ -1,8 +1,10 @@
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointlab.judge.truth import (
     FOREVER,
+    Course,
     Interval,
     changes,
     common,
@@ -11,6 +13,7 @@ from pointlab.judge.truth import (
     gaps,
     hurt,
     merged,
+    own,
     served,
     without,
 )
@@ -44,7 +47,9 @@ def test_moment_is_left_unless_it_is_in_a_hole() -> None:
 
 def test_task_serves_while_it_runs_and_is_not_unhealthy() -> None:
     def times(*moments: tuple[float, str, bool | None]) -> list[Interval]:
-        return served(Task("web.1", "agent1", (), tuple(Moment(*one) for one in moments)))
+        said = tuple(Moment(*one) for one in moments)
+        checked = any(one.healthy is not None for one in said)
+        return served(Task("web.1", "agent1", (), said, checked))
 
     assert times((1, "TASK_STARTING", None), (2, "TASK_RUNNING", None)) == [(2, FOREVER)]
     assert times((2, "TASK_RUNNING", None), (3, "TASK_RUNNING", False)) == []
@@ -59,9 +64,35 @@ def test_task_serves_while_it_runs_and_is_not_unhealthy() -> None:
 def test_course_is_what_is_expected_at_every_moment(seed: int, moments: list[float]) -> None:
     recording = Simulation(seed, rate=1).recording()
     for what in ("kernel", "srv"):
-        found = course(recording, what)
+        found = course(recording, "agent1", what)
         for at in [*moments, *(change.at for change in changes(recording))]:
-            assert found.at(at) == expected(recording, what, at)
+            assert found.at(at) == expected(recording, "agent1", what, at)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 1000), st.lists(st.floats(900, 1070), min_size=20))
+def test_kernels_prefer_their_own_zone_at_every_moment(seed: int, moments: list[float]) -> None:
+    everywhere = Simulation(seed, rate=1).recording()
+    zones = {"agent1": "a", "agent2": "a", "agent3": "b", "agent4": "b"}
+    recording = msgspec.structs.replace(everywhere, zones=zones)
+    near = own(recording.tasks, zones, "agent1")
+    assert near == {e for t in recording.tasks if zones[t.agent] == "a" for e in t.endpoints}
+    found = {what: course(recording, "agent1", what) for what in ("kernel", "srv")}
+    for at in moments:
+        all_ = expected(everywhere, "agent1", "kernel", at)
+        assert found["kernel"].at(at) == expected(recording, "agent1", "kernel", at)
+        assert found["kernel"].at(at) == (all_ & near or all_)
+        assert found["srv"].at(at) == all_
+        assert expected(recording, "master", "kernel", at) == all_
+
+
+def test_course_tells_what_was_before_and_what_comes() -> None:
+    one, two = ("10.31.0.11", 1), ("10.31.0.12", 2)
+    found = Course([1.0, 2.0], [frozenset({one}), frozenset({one, two})])
+    assert found.before(1.0) == frozenset()
+    assert found.before(2.0) == found.at(1.0) == {one}
+    assert [*found.has(frozenset({two}), 0.0)] == [(1.0, False), (2.0, True)]
+    assert [*found.has(frozenset({two}), 2.0)] == []
 
 
 def test_tasks_are_hurt_with_their_hosts() -> None:

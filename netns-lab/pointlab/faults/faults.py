@@ -16,6 +16,10 @@ from pointlab.watch.recording import Fault
 SLOW = 500.0
 """Milliseconds of delay from which on requests may time out."""
 YEAR = 366 * 86_400.0
+MENDING = 5.0
+"""Seconds that a Pointsman takes to look at all and to mend it, in a guest with much to do."""
+ENDING = 20.0
+"""Seconds that a server takes at most, which was asked to end and is not pressed for it."""
 LEADERLESS = "no master leads"
 """Words of the fault that comes of others and ends when a master leads again."""
 STARTING = "Pointsman starts on "
@@ -48,6 +52,7 @@ class Effect(msgspec.Struct, frozen=True):
     nodes: frozenset[str] = _NOBODY
     programs: frozenset[str] = _NOBODY
     ended: frozenset[str] = _NOBODY
+    takes: float = 0.0
     lasts: float | None = None
     """Seconds after which it is over by itself; None where it has to be healed."""
 
@@ -86,6 +91,7 @@ def parse(words: Sequence[str], facts: Facts, at: float) -> tuple[Broken, ...]:
         nodes=effect.nodes,
         programs=effect.programs,
         ended=effect.ended,
+        takes=effect.takes,
         blind=blind,
         until=None if effect.lasts is None else at + effect.lasts,
     )
@@ -220,6 +226,18 @@ def _process(words: Sequence[str], facts: Facts) -> Effect:
     return Effect((target,), tasks=frozenset({target}))
 
 
+def _killed(words: Sequence[str], facts: Facts) -> Effect:
+    """Find the same, which ends."""
+    effect = _process(words, facts)
+    return msgspec.structs.replace(effect, ended=effect.tasks)
+
+
+def _asked(words: Sequence[str], facts: Facts) -> Effect:
+    """Find the same, of which a task has some time to end by itself."""
+    effect = _killed(words, facts)
+    return msgspec.structs.replace(effect, takes=ENDING if effect.tasks else 0.0)
+
+
 def _restarted(words: Sequence[str], facts: Facts) -> Effect:
     """Find a process; a task is replaced by its framework rather than started again."""
     target = _led(words[0], facts)
@@ -331,12 +349,12 @@ def _full_disk(words: Sequence[str], facts: Facts) -> Effect:
 
 
 def _mended(words: Sequence[str], facts: Facts) -> Effect:
-    """Find a node whose Pointsman is to mend it: at its next look, and a second for the work."""
+    """Find a node whose Pointsman is to mend it: at its next look, and some time for the work."""
     name = _with_pointsman(words, facts)
     lasts = CHECK_INTERVAL
     for further in (facts.topology.pointsman, facts.topology.node(name).pointsman):
         lasts = further.get("vip", {}).get("check_interval", lasts)
-    return Effect((name,), nodes=frozenset({name}), lasts=lasts + 1)
+    return Effect((name,), nodes=frozenset({name}), lasts=lasts + MENDING)
 
 
 TARGETS = (
@@ -346,8 +364,8 @@ TARGETS = (
 KINDS = {
     kind.usage.split()[0]: kind
     for kind in (
-        Kind("kill T", "SIGKILL; heal starts a process again", _process),
-        Kind("stop T", "SIGTERM; heal starts a process again", _process),
+        Kind("kill T", "SIGKILL; heal starts a process again", _killed),
+        Kind("stop T", "SIGTERM; heal starts a process again", _asked),
         Kind("restart T", "SIGTERM, and starts it again at once", _restarted),
         Kind("pause T", "SIGSTOP; heal lets it go on", _process),
         Kind("crash NODE", "no power: all that runs there is gone; heal boots it", _crashed),

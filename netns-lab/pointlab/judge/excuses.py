@@ -68,5 +68,5 @@ def _unfit(recording: Recording, one: Endpoint) -> list[Interval]:
 
 def _alive(recording: Recording, task: Task) -> list[Interval]:
     """Return when a task served and had not ended unnoticed, with its machine."""
-    ends = [fault.at for fault in recording.faults if task.id in fault.ended]
+    ends = [fault.at + fault.takes for fault in recording.faults if task.id in fault.ended]
     return common(served(task), [(-FOREVER, min(ends, default=FOREVER))])

@@ -15,6 +15,7 @@ from pointlab.judge.truth import (
     cannot_follow,
     changes,
     common,
+    course,
     expected,
     extended,
     lasting,
@@ -93,11 +94,17 @@ def followed(recording: Recording) -> tuple[Followed, ...]:
             continue
         holes = cannot_follow(recording, view.node)
         ends = [until for _, until in extended(view.spans)]
-        for number, change in enumerate(all_changes):
+        wanted = course(recording, view.node, view.what)
+        for change in all_changes:
             mine = visible(change.task, view.what, recording.vip)
-            if change.at >= recording.began and mine:
-                later = all_changes[number + 1 :]
-                again = (c.at for c in later if not mine.isdisjoint(c.task.endpoints))
+            had, has = mine <= wanted.before(change.at), mine <= wanted.at(change.at)
+            # Where others are preferred, or another is at its place, there is nothing to follow.
+            if (
+                change.at >= recording.began
+                and mine
+                and (had, has) == (not change.serves, change.serves)
+            ):
+                again = (at for at, there in wanted.has(mine, change.at) if there != has)
                 found.append(
                     _followed(
                         view, ends, change, mine, next(again, FOREVER), holes, recording.ended
@@ -318,7 +325,7 @@ def disagreements(recording: Recording) -> tuple[Disagreement, ...]:
         ):
             continue
         last = view.spans[-1].endpoints if view.spans else frozenset()
-        should = expected(recording, view.what, ended)
+        should = expected(recording, view.node, view.what, ended)
         lacks, extra = should - last - hurt, last - should - hurt
         if lacks or extra:
             found.append(Disagreement(view.node, view.what, lacks, extra))

@@ -1,7 +1,7 @@
 """What was so in the cluster: which tasks served when, and what could not be known or reached."""
 
-from bisect import bisect_right
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -23,12 +23,8 @@ class Change(msgspec.Struct, frozen=True):
 
 
 def serves(task: Task, moment: Moment) -> bool:
-    """Tell whether a task serves, by what Mesos said of it.
-
-    One that has a check serves once it is healthy.
-    """
-    checked = any(one.healthy is not None for one in task.moments)
-    fit = bool(moment.healthy) if checked else moment.healthy is not False
+    """Tell whether a task serves, by what Mesos said of it."""
+    fit = bool(moment.healthy) if task.checked else moment.healthy is not False
     return moment.state == "TASK_RUNNING" and fit
 
 
@@ -85,13 +81,27 @@ def visible(task: Task, what: str, vip: str) -> frozenset[Endpoint]:
     return frozenset(one for one in task.endpoints if (":" in one[0]) == kind)
 
 
-def expected(recording: Recording, what: str, at: float) -> frozenset[Endpoint]:
-    """Return what a view of a kind would name at a moment if it followed at once."""
+def own(tasks: Iterable[Task], zones: Mapping[str, str], node: str) -> frozenset[Endpoint]:
+    """Return the endpoints of a node's own zone; none where it has no zone."""
+    zone = zones.get(node)
+    mine = (task for task in tasks if zone and zones.get(task.agent) == zone)
+    return frozenset(one for task in mine for one in task.endpoints)
+
+
+def preferred(
+    serving: frozenset[Endpoint], what: str, near: frozenset[Endpoint]
+) -> frozenset[Endpoint]:
+    """Return what a view names of all that serve: a kernel those that are near, if any is."""
+    return (serving & near if what == "kernel" else serving) or serving
+
+
+def expected(recording: Recording, node: str, what: str, at: float) -> frozenset[Endpoint]:
+    """Return what a view of a node would name at a moment if it followed at once."""
     found: set[Endpoint] = set()
     for task in recording.tasks:
         if any(since <= at < until for since, until in served(task)):
             found |= visible(task, what, recording.vip)
-    return frozenset(found)
+    return preferred(frozenset(found), what, own(recording.tasks, recording.zones, node))
 
 
 class Course(msgspec.Struct, frozen=True):
@@ -103,18 +113,32 @@ class Course(msgspec.Struct, frozen=True):
 
     def at(self, moment: float) -> frozenset[Endpoint]:
         """Return the value at a moment; empty before the first."""
-        place = bisect_right(self.times, moment)
+        return self._value(bisect_right(self.times, moment))
+
+    def before(self, moment: float) -> frozenset[Endpoint]:
+        """Return the value just before a moment."""
+        return self._value(bisect_left(self.times, moment))
+
+    def has(self, those: frozenset[Endpoint], after: float) -> Iterator[tuple[float, bool]]:
+        """Yield the later times, and whether it has all of those then."""
+        place = bisect_right(self.times, after)
+        for at, value in zip(self.times[place:], self.values[place:], strict=True):
+            yield at, those <= value
+
+    def _value(self, place: int) -> frozenset[Endpoint]:
         return self.values[place - 1] if place else frozenset()
 
 
-def course(recording: Recording, what: str) -> Course:
+def course(recording: Recording, node: str, what: str) -> Course:
     """Return what ``expected`` returns, of all moments at once."""
-    return _course(
+    near = own(recording.tasks, recording.zones, node)
+    serving = _course(
         (moment, task.id, visible(task, what, recording.vip), serves_)
         for task in recording.tasks
         for interval in served(task)
         for moment, serves_ in zip(interval, (True, False), strict=True)
     )
+    return Course(serving.times, [preferred(one, what, near) for one in serving.values])
 
 
 def hurt(recording: Recording) -> Course:

@@ -105,7 +105,6 @@ def _loads(recording: Recording, now: float) -> Table:
 
 def _nodes(recording: Recording, now: float) -> Table:
     table = _table("node", *COLUMNS.values())
-    should = {what: expected(recording, what, now) for what in ("kernel", "srv")}
     views = {(view.node, view.what): view for view in recording.views}
     for node in recording.nodes:
         cells = []
@@ -115,12 +114,12 @@ def _nodes(recording: Recording, now: float) -> Table:
                 cells.append(Text("-", "dim"))
                 continue
             span = view.spans[-1]
-            wanted = should.get(what)
             if span.status:
                 cells.append(Text(span.status, "red bold"))
-            elif wanted is None:
+            elif what == "vip":
                 cells.append(Text("there", "green"))
             else:
+                wanted = expected(recording, node, what, now)
                 words = f"{len(span.endpoints & wanted)}/{len(wanted)}"
                 extra = len(span.endpoints - wanted)
                 words += f" +{extra}" if extra else ""

@@ -243,7 +243,7 @@ def _segments(recording: Recording, view: View) -> list[Segment]:
     if not view.spans:
         return []
     holes = cannot_follow(recording, view.node)
-    should, broken = course(recording, view.what), hurt(recording)
+    should, broken = course(recording, view.node, view.what), hurt(recording)
     names = {one: task.id for task in recording.tasks for one in task.endpoints}
     start = view.spans[0].first
     edges = {span.first for span in view.spans} | {moment for hole in holes for moment in hole}

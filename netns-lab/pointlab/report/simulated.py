@@ -71,7 +71,7 @@ class Simulation:
             kinds[turn % len(kinds)](at)
             at, turn = at + EVERY, turn + 1
         tasks = tuple(
-            Task(id_, self._agent[id_], (self._endpoint(id_),), tuple(moments))
+            Task(id_, self._agent[id_], (self._endpoint(id_),), tuple(moments), checked=True)
             for id_, moments in self._moments.items()
         )
         bare = Recording(
@@ -147,7 +147,7 @@ class Simulation:
     def _view(self, bare: Recording, node: str, what: str) -> View:
         holes = cannot_follow(bare, node)
         silent = broken(bare, node, what) if what != "kernel" else []
-        should = course(bare, what)
+        should = course(bare, node, what)
         steps = [BEGAN - 10, *(step for step in should.times if step > BEGAN - 10)]
         values: list[tuple[float, frozenset[Endpoint]]] = []
         for step in steps:

@@ -81,9 +81,11 @@ class Stage:
         return self._recordings(title, self._peers)
 
     def _recordings(self, title: str, watched: Mapping[str, Watching]) -> tuple[Recording, ...]:
-        faults, notes = self.journal.faults(), self.journal.notes()
+        faults, notes, there = self.journal.faults(), self.journal.notes(), self.lab.topology
         return tuple(
-            watching.recording(title, self.lab.topology.name, self.eyes.tasks(app), faults, notes)
+            watching.recording(
+                title, there.name, self.eyes.tasks(app), faults, notes, there.zones()
+            )
             for app, watching in watched.items()
         )
 
@@ -169,18 +171,23 @@ class Stage:
             one.name: (self.lab.netns(one.name), one.address)
             for one in self.lab.topology.running("pointsman")
         }
-        names = eyes.srv_name(verb.app), eyes.vip_name(verb.app)
-        self._watched[verb.app] = watching = Watching(
+        names = eyes.srv_name(self.lab.topology, verb.app), eyes.vip_name(verb.app)
+        watching = Watching(
             verb.app, vip, nodes, self._loads(verb, vip), *names, kernel=KERNEL, dns=DNS
         )
         if peers.present(self.lab.topology):
-            self._peers[verb.app] = peers.watched(
-                self.lab, verb.app, rate=verb.rate, kernel=KERNEL, dns=DNS
-            )
-            number = len(cast.serving(self.eyes.tasks(verb.app)))
-            wait_for(lambda: peers.have(self.lab, verb.app, number), "the peers having all", NAMED)
-            self._peers[verb.app].start()
+            self._watch_peers(verb)
         watching.start()
+        self._watched[verb.app] = watching
+
+    def _watch_peers(self, verb: Watch) -> None:
+        serving = cast.serving(self.eyes.tasks(verb.app))
+        all_ = frozenset(one for task in serving for one in task.endpoints)
+        port = endpoint(self.eyes.vip(verb.app))[1]
+        wait_for(lambda: peers.have(self.lab, verb.app, all_, port), "the peers having all", NAMED)
+        beside = peers.watched(self.lab, verb.app, port, rate=verb.rate, kernel=KERNEL, dns=DNS)
+        beside.start()
+        self._peers[verb.app] = beside
 
     def _loads(self, verb: Watch, vip: str) -> list[LoadSpec]:
         topology = self.lab.topology

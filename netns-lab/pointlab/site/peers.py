@@ -12,6 +12,7 @@ from pointlab.site.mesos import MASTER_PORT, ROOT, python
 from pointlab.site.process import Service
 from pointlab.site.topology import Node, Topology
 from pointlab.watch import lookup, record
+from pointlab.watch.recording import Endpoint
 from pointlab.watch.watching import DNS, KERNEL, LoadSpec, Watching
 
 if TYPE_CHECKING:
@@ -128,11 +129,11 @@ def watched(
     )
 
 
-def have(lab: "Lab", app: str, number: int, port: int = 80) -> bool:
-    """Tell whether both peers have so many instances of an app."""
+def have(lab: "Lab", app: str, instances: frozenset[Endpoint], port: int = 80) -> bool:
+    """Tell whether both peers have these instances of an app, and no other."""
     (director,), (server,) = lab.topology.running("keepalived"), lab.topology.running("bind")
     with contextlib.closing(record.Table(lab.netns(director.name))) as table:
         held = record.held(table, refresher.vip(app), port)()
     with contextlib.closing(lookup.Asking(lab.netns(director.name), server.address)) as asking:
         named = lookup.srv(asking, f"_{app}._tcp.marathon.{refresher.MESOS}")()
-    return len(held.endpoints) == len(named.endpoints) == number
+    return held.endpoints == named.endpoints == instances

@@ -17,6 +17,7 @@ import time
 import urllib.request
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -158,7 +159,7 @@ def ask(masters: Iterable[str]) -> Mapping[str, Any] | None:
         try:
             with urllib.request.urlopen(f"http://{master}/state", timeout=TIMEOUT) as reply:
                 state: dict[str, Any] = json.load(reply)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, HTTPException) as error:
             print(f"{master}: {error}", flush=True)
             continue
         if state.get("leader") == state.get("pid"):
@@ -183,8 +184,9 @@ def run(kind: str, folder: Path, pid_file: Path, masters: list[str]) -> None:
                 print(f"written: {', '.join(changed)}", flush=True)
             except (OSError, ValueError) as error:
                 print(f"{pid_file}: {error}", flush=True)  # again with the next question
-        due = max(due + INTERVAL, time.monotonic())
-        time.sleep(due - time.monotonic())
+        now = time.monotonic()
+        due = max(due + INTERVAL, now)
+        time.sleep(due - now)
 
 
 if __name__ == "__main__":

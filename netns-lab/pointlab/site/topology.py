@@ -99,6 +99,16 @@ class Topology(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise LookupError(f"no node {name!r}; there are {', '.join(self.nodes)}")
         return self.nodes[name]
 
+    def zones(self) -> dict[str, str]:
+        """Return the zone of each node that has one, where kernels prefer their own; else none."""
+        if self.pointsman.get("vip", {}).get("locality") != "zone":
+            return {}
+        said = {
+            name: node.pointsman.get("vip", {}).get("zone", node.zone)
+            for name, node in self.nodes.items()
+        }
+        return {name: zone for name, zone in said.items() if zone}
+
     def subnets(self, agent: str) -> tuple[str, ...]:
         """Return the prefixes of an agent's containers."""
         number = [one.name for one in self.running("agent")].index(agent) + 1

@@ -4,13 +4,18 @@ import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from pointlab.site.apps import INNER
 from pointlab.site.topology import Topology
-from pointlab.watch.recording import Endpoint, Fault, Moment, Task
+from pointlab.watch.recording import Endpoint, Fault, Moment, Task, View
 
 
 def tasks(history: Iterable[Mapping[str, Any]], topology: Topology, app: str) -> tuple[Task, ...]:
-    """Return the tasks of an app as the framework was told of them (its ``/history``)."""
+    """Return the tasks of an app as the framework was told of them (its ``/history``).
+
+    All of the lab's apps have a health check.
+    """
     nodes: dict[str, str] = {
         address: one.name for one in topology.nodes.values() for address in one.addresses
     }
@@ -29,6 +34,8 @@ def tasks(history: Iterable[Mapping[str, Any]], topology: Topology, app: str) ->
             agent=nodes.get(agent, agent),
             endpoints=where or (before.endpoints if before else ()),
             moments=(*moments, moment),
+            checked=True,
+            inner=_inner(told) or (before.inner if before else ()),
         )
     return tuple(found.values())
 
@@ -39,11 +46,39 @@ def _endpoints(told: Mapping[str, Any]) -> tuple[Endpoint, ...]:
     return tuple((address, INNER) for address in told["addresses"])
 
 
-def serving(all_: Iterable[Task]) -> list[Task]:
-    """Return the tasks that serve now by what Mesos says.
+def _inner(told: Mapping[str, Any]) -> tuple[Endpoint, ...]:
+    """Return where a container with host ports listens; one on the host's network has none."""
+    own = (a for a in told["addresses"] if told["ports"] and a != told["agent"])
+    return tuple((address, INNER) for address in own)
 
-    All of the lab's apps have a health check, so that none serves before its first result.
+
+def view(seen: View, all_: Sequence[Task]) -> View:
+    """Return a view with what its node's kernel held as ``outer`` has it."""
+    if seen.what != "kernel":
+        return seen
+    spans = (
+        msgspec.structs.replace(span, endpoints=outer(span.endpoints, all_, seen.node, span.last))
+        for span in seen.spans
+    )
+    return msgspec.structs.replace(seen, spans=tuple(spans))
+
+
+def outer(
+    held: frozenset[Endpoint], all_: Iterable[Task], node: str, at: float = float("inf")
+) -> frozenset[Endpoint]:
+    """Return what a node's kernel held at a moment, containers of its own by their host ports.
+
+    All agents have the same subnet behind their bridges, so that only the node tells which
+    container an address is; and a node that lost its power gives out the same again, so that it is
+    the last that had begun.
     """
+    begun = (task for task in all_ if task.agent == node and task.moments[0].at <= at)
+    mapped = {one: task.endpoints[0] for task in begun for one in task.inner}
+    return frozenset(mapped.get(one, one) for one in held)
+
+
+def serving(all_: Iterable[Task]) -> list[Task]:
+    """Return the tasks that serve now by what Mesos says."""
     last = ((task, task.moments[-1]) for task in all_ if task.moments)
     return [task for task, one in last if one.state == "TASK_RUNNING" and one.healthy]
 

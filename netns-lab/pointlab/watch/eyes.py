@@ -6,12 +6,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from pointlab.judge.truth import visible
+from pointlab.judge.truth import own, preferred, visible
 from pointlab.site import netns
 from pointlab.site.lab import Lab
+from pointlab.site.topology import Topology
 from pointlab.watch import cast, lookup, record
 from pointlab.watch.cast import bracketed, written
-from pointlab.watch.recording import Fault, Seen, Task, endpoint
+from pointlab.watch.recording import Endpoint, Fault, Seen, Task, endpoint
 
 DOMAIN = "marathon.l4lb.thisdcos.directory"
 """Of the names of VIPs."""
@@ -71,14 +72,15 @@ class Eyes:
                     return one.name
         return ""
 
-    def look(self, node: str, what: str, app: str) -> Seen:
-        """Look once at a node's ``kernel`` or its ``srv``."""
+    def look(self, node: str, what: str, app: str, all_: Sequence[Task]) -> Seen:
+        """Look once at a node's ``kernel`` or its ``srv`` for an app that has these tasks."""
         # What is kept open would keep the namespace of a host that crashes.
         if what == "kernel":
             with contextlib.closing(record.Table(self._lab.netns(node))) as table:
-                return record.held(table, *endpoint(self.vip(app)))()
+                seen = record.held(table, *endpoint(self.vip(app)))()
+            return Seen(cast.outer(seen.endpoints, all_, node), seen.status)
         with self._asking(node) as asking:
-            return lookup.srv(asking, srv_name(app))()
+            return lookup.srv(asking, srv_name(self._lab.topology, app))()
 
     def instances(self, app: str, number: int) -> str:
         """Tell whether so many serve, and every whole node has exactly those."""
@@ -103,33 +105,41 @@ class Eyes:
         """Tell whether no whole node has a task (or an app's tasks of a node) any more."""
         app = cast.app_of(target)
         all_ = self.tasks(app)
-        for where, seen in self._all(app):
-            for task in cast.named(all_, target):
-                if seen.endpoints & {*task.endpoints}:
+        those = cast.named(all_, target)
+        ids = {task.id for task in those}
+        others = frozenset[Endpoint]().union(
+            *(task.endpoints for task in cast.serving(all_) if task.id not in ids)
+        )
+        for where, seen in self._all(app, all_):
+            for task in those:
+                # What came in its place may have its host port.
+                if seen.endpoints & {*task.endpoints} - others:
                     return f"{where} still has {task.id}"
         return ""
 
     def there(self, target: str) -> str:
         """Tell whether every whole node has a task (or an app's tasks of a node)."""
         app = cast.app_of(target)
-        named = cast.serving(cast.named(self.tasks(app), target))
+        all_ = self.tasks(app)
+        named = cast.serving(cast.named(all_, target))
         if not named:
             return f"by Mesos {target} does not serve"
-        for where, seen in self._all(app):
+        for where, seen in self._all(app, all_):
+            should = self._should(where, app, all_)
             for task in named:
-                if not visible(task, where.partition(" ")[0], self.vip(app)) <= seen.endpoints:
+                if {*task.endpoints} & should - seen.endpoints:
                     return f"{where} has no {task.id}"
         return ""
 
     def unchanged(self, seconds: float) -> str:
         """Watch for so long; tell what changed first on a whole node."""
-        apps = self.apps()
+        apps = {app: self.tasks(app) for app in self.apps()}
         until = time.monotonic() + seconds
-        before = {(app, where): seen for app in apps for where, seen in self._all(app)}
+        before = {(app, where): seen for app in apps for where, seen in self._all(app, apps[app])}
         while time.monotonic() < until:
             time.sleep(PAUSE)
             for app in apps:
-                for where, seen in self._all(app):
+                for where, seen in self._all(app, apps[app]):
                     if seen != before.get((app, where), seen):
                         tasks = self.tasks(app)
                         old = before[app, where]
@@ -182,20 +192,24 @@ class Eyes:
         return "; ".join(filter(None, failed.values()))
 
     def _agree(self, app: str, all_: Sequence[Task]) -> str:
-        for where, seen in self._all(app):
-            what = where.partition(" ")[0]
-            should = frozenset().union(
-                *(visible(task, what, self.vip(app)) for task in cast.serving(all_))
-            )
+        for where, seen in self._all(app, all_):
+            should = self._should(where, app, all_)
             if seen.endpoints != should:
                 return f"{where} has {_said(seen, all_)}, not {written(should, all_)}"
         return ""
 
-    def _all(self, app: str) -> list[tuple[str, Seen]]:
+    def _should(self, where: str, app: str, all_: Sequence[Task]) -> frozenset[Endpoint]:
+        """Return what a view of a node, as ``_all`` names it, has to have."""
+        what, _, node = where.split()
+        serving = (visible(task, what, self.vip(app)) for task in cast.serving(all_))
+        near = own(all_, self._lab.topology.zones(), node)
+        return preferred(frozenset[Endpoint]().union(*serving), what, near)
+
+    def _all(self, app: str, all_: Sequence[Task]) -> list[tuple[str, Seen]]:
         """Return what each whole node has: ``kernel of agent1`` and what was seen."""
         nodes = self.whole()
         return [
-            (f"{what} of {node}", self.look(node, what, app))
+            (f"{what} of {node}", self.look(node, what, app, all_))
             for what in LOOKED_AT
             for node in nodes
         ]
@@ -205,9 +219,14 @@ class Eyes:
         return contextlib.closing(lookup.Asking(self._lab.netns(node), server))
 
 
-def srv_name(app: str) -> str:
-    """Return the name of an app's SRV records."""
-    return f"_{app}._tcp.marathon.mesos"
+def srv_name(topology: Topology, app: str) -> str:
+    """Return the name of an app's SRV records.
+
+    Behind bridges that is the one of agents and host ports: that of the tasks has the containers'
+    own addresses, which all agents use, as mesos-dns has it.
+    """
+    below = "slave.mesos" if topology.containers.kind == "bridge" else "mesos"
+    return f"_{app}._tcp.marathon.{below}"
 
 
 def vip_name(app: str) -> str:

@@ -89,6 +89,10 @@ class Task(msgspec.Struct, frozen=True):
     endpoints: tuple[Endpoint, ...]
     """Where it serves: one of each address."""
     moments: tuple[Moment, ...]
+    checked: bool = False
+    """Whether Mesos checks its health: then it serves once that is known to be good."""
+    inner: tuple[Endpoint, ...] = ()
+    """Where it listens behind its agent's bridge: only that agent's kernel may have it there."""
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -105,6 +109,8 @@ class Fault(msgspec.Struct, frozen=True):
     """Nodes whose Pointsman can't answer or follow while it lasts; their kernels go on."""
     ended: frozenset[str] = frozenset()
     """Tasks that ended with it, whether or not Mesos has heard of that."""
+    takes: float = 0.0
+    """Seconds in which those have ended, at most."""
     blind: bool = False
     """While it lasts nobody can know what becomes of tasks (no master, no ZooKeeper)."""
     until: float | None = None
@@ -137,6 +143,8 @@ class Recording(msgspec.Struct, frozen=True):
     notes: tuple[Note, ...]
     loads: tuple[Load, ...]
     views: tuple[View, ...]
+    zones: dict[str, str] = {}
+    """By node, where kernels hold no other instances while one of their own zone serves."""
 
 
 def save(recording: Recording, path: Path) -> None:

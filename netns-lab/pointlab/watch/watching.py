@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from pointlab.watch import lookup, record
+from pointlab.watch import cast, lookup, record
 from pointlab.watch.load import Load as Kept
 from pointlab.watch.record import Sight, Watch
 from pointlab.watch.recording import Fault, Load, Note, Recording, Task, endpoint
@@ -109,6 +109,7 @@ class Watching:
         tasks: Sequence[Task],
         faults: Sequence[Fault],
         notes: Sequence[Note],
+        zones: Mapping[str, str] | None = None,
     ) -> Recording:
         """Return all that was seen until now, with what else is known."""
         return Recording(
@@ -126,7 +127,8 @@ class Watching:
                 Load(spec.name, spec.director, tuple(load.requests), spec.source)
                 for spec, load in self._loads
             ),
-            views=tuple(sight.view() for sight in self._sights),
+            views=tuple(cast.view(sight.view(), tasks) for sight in self._sights),
+            zones=dict(zones or {}),
         )
 
 
