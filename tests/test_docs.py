@@ -226,3 +226,9 @@ def test_the_version_is_said_once() -> None:
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["version"] == __version__
+
+
+@pytest.mark.parametrize("picture", sorted(ROOT.glob("docs/pictures/*.png")), ids=lambda p: p.name)
+def test_pictures_are_small_and_shown(picture: Path) -> None:
+    assert picture.stat().st_size < 300_000
+    assert any(f"pictures/{picture.name}" in document.read_text() for document in DOCUMENTS)

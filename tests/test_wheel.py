@@ -23,6 +23,9 @@ def test_the_wheel_holds_every_module_and_nothing_else_at_its_top(tmp_path: Path
         assert modules <= names
     commands = (copy / "src/pointsman/commands").glob("*.py")
     assert {f"pointsman/commands/{p.name}" for p in commands} <= names
+    page = {f"pointsman/page/{p.name}" for p in (copy / "src/pointsman/page").iterdir()}
+    assert len(page) > 1
+    assert page <= names
     assert {n.partition("/")[0] for n in names} == {
         "pointsman",
         wheel.name.partition("-py3")[0] + ".dist-info",

@@ -1,7 +1,6 @@
 """The HTTP side: health, metrics, and what is served, read-only."""
 
 import asyncio
-import hashlib
 import os
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
@@ -40,10 +39,12 @@ from pointsman.resolve import explain_by
 from pointsman.rules import vip_apex
 from pointsman.status import matching, virtual_servers
 from pointsman.summary import sizes
+from pointsman.tagged import tagged
 from pointsman.vip.model import Protocol as IpProtocol
 from pointsman.vip.parts import Look, Report
 from pointsman.vip.wanted import Wanted
 from pointsman.watching import Watchers
+from pointsman.web_page import add_page
 
 T = TypeVar("T")
 
@@ -114,7 +115,7 @@ class Served(Protocol):
 
 
 def application(served: Served, metrics: Metrics, connections: Connections) -> web.Application:
-    """Return the application: what ``ENDPOINTS`` declare, and nothing else."""
+    """Return the application: what ``ENDPOINTS`` declare, and the page."""
 
     async def healthz(_: web.Request) -> web.Response:
         return web.Response(text="ok\n")
@@ -135,7 +136,7 @@ def application(served: Served, metrics: Metrics, connections: Connections) -> w
     async def vips(request: web.Request) -> web.Response:
         wanted, zone = served.views.wanted, vip_apex(served.config).rstrip(".")
         body = await asyncio.to_thread(last.body, wanted, zone)
-        return _tagged(request, body)
+        return tagged(request, body)
 
     async def status(request: web.Request) -> web.Response:
         asked = _asked(request, StatusQuery)
@@ -268,7 +269,7 @@ def application(served: Served, metrics: Metrics, connections: Connections) -> w
     described = msgspec.json.encode(openapi.document(ENDPOINTS))
 
     async def openapi_(request: web.Request) -> web.Response:
-        return _tagged(request, described)
+        return tagged(request, described)
 
     app = web.Application(middlewares=gate(lambda: served.config, connections))
     app.on_response_prepare.append(secure)
@@ -304,6 +305,7 @@ def application(served: Served, metrics: Metrics, connections: Connections) -> w
         else:
             app.router.add_get(endpoint.path, handler, allow_head=endpoint.path != "/v1/watch")
     assert not handlers
+    add_page(app)
     return app
 
 
@@ -354,16 +356,7 @@ def _given(value: T | UnsetType) -> T | None:
 
 async def _large(request: web.Request, make: Callable[[], Any]) -> web.Response:
     """Answer with what is made and written in a thread, or that it is what the client has."""
-    return _tagged(request, await asyncio.to_thread(lambda: msgspec.json.encode(make())))
-
-
-def _tagged(request: web.Request, body: bytes) -> web.Response:
-    """Answer with JSON, or that it is what the client has."""
-    tag = hashlib.sha256(body).hexdigest()[:32]
-    headers = {"ETag": f'"{tag}"'}
-    if any(known.value in (tag, "*") for known in request.if_none_match or ()):
-        return web.Response(status=304, headers=headers)
-    return web.Response(body=body, content_type="application/json", headers=headers)
+    return tagged(request, await asyncio.to_thread(lambda: msgspec.json.encode(make())))
 
 
 def _json(value: Any, status: int = 200) -> web.Response:
