@@ -28,10 +28,12 @@ TOKEN = "hunter2-bearer-token"
 COOKIE = "c0ffee00" * 4
 TSIG = base64.b64encode(b"hunter2-of-transfers-and-more").decode()
 HEADER = "hunter2-of-a-check"
+OPERATOR = "hunter2-of-whoever-may-reload"
 HOST = "127.78.0.1"
 PATHS = (
     "/readyz", "/metrics", "/v1/config", "/v1/status", "/v1/health", "/v1/notes", "/v1/version",
-    "/v1/enumerate", "/v1/axfr", "/v1/records", "/v1/vips",
+    "/v1/enumerate", "/v1/axfr", "/v1/records", "/v1/vips", "/v1/events", "/v1/summary",
+    "/v1/openapi.json", "/",
 )  # fmt: skip
 
 
@@ -93,6 +95,7 @@ def test_a_node_tells_no_secret(
         ("token", TOKEN),
         ("account", json.dumps({**key, "login_endpoint": login})),
         ("cookie", COOKIE),
+        ("operator", OPERATOR),
         ("keys", f'key "transfers" {{ algorithm hmac-sha256; secret "{TSIG}"; }};'),
     ):
         (tmp_path / name).write_text(content)
@@ -106,7 +109,7 @@ def test_a_node_tells_no_secret(
         state_dir = "{tmp_path}/state"
         discovery = {{ masters = ["{address}"], retry_max = 0.1, auth = {{ {auth} }} }}
         vip = {{ enabled = false }}
-        http = {{ listen = "{HOST}:8123" }}
+        http = {{ listen = "{HOST}:8123", token_file = "{tmp_path}/operator" }}
         log = {{ level = "debug", format = "{format_}" }}
         [dns]
         listen = ["{HOST}:5353"]
@@ -115,7 +118,7 @@ def test_a_node_tells_no_secret(
         [[health.checks]]
         check = "http / 'header=Authorization: Bearer {HEADER}'"
     """)
-    secrets = [SECRET, TOKEN, COOKIE, TSIG, HEADER, key["private_key"].splitlines()[3]]
+    secrets = [SECRET, TOKEN, COOKIE, TSIG, HEADER, OPERATOR, key["private_key"].splitlines()[3]]
     secrets.append(base64.b64encode(f"pointsman:{SECRET}".encode()).decode())
     pointsman = [sys.executable, "-m", "pointsman"]
     log = tmp_path / "log"
@@ -131,7 +134,7 @@ def test_a_node_tells_no_secret(
             process.terminate()
     known = {"principal": secrets[-1], "token": TOKEN, "account": "pointsman"}[kind]
     assert any(known in word for word in told), "the master was told"
-    for words in (["check"], ["status"]):
+    for words in (["check"], ["status"], ["show", "config"], ["show", "events"]):
         done = subprocess.run(
             [*pointsman, *words, "--config", file], capture_output=True, text=True, check=False
         )

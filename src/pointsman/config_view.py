@@ -3,6 +3,7 @@
 import ast
 import inspect
 import re
+import shlex
 import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, get_args, get_origin
@@ -16,6 +17,7 @@ from pointsman.terminal import Cell
 
 HIDDEN = "***"
 _CREDENTIAL = re.compile(r"(?<=://)[^@/]*(?=@)")
+_HEADER = re.compile(r"^(header=[^:]*:\s*).*", re.DOTALL)
 _WIDTH = 98
 
 _HEAD = """
@@ -34,7 +36,7 @@ def example() -> str:
 def rows(reading: Reading) -> list[dict[str, Any]]:
     """Return each key, what it has, where that comes from, and the variable that would change it.
 
-    No secret is shown: the only one that the configuration itself may hold is ZooKeeper's.
+    No secret is shown: the configuration itself may hold ZooKeeper's, and those of checks' headers.
     """
     return [
         {
@@ -64,7 +66,19 @@ def text(rows: list[dict[str, Any]], *, colours: bool = False) -> str:
 def _shown(key: Key) -> Any:
     if key.name == "discovery.zookeeper":
         return _CREDENTIAL.sub(HIDDEN, key.value)
-    return msgspec.to_builtins(key.value)
+    value = msgspec.to_builtins(key.value)
+    return _without_headers(value) if key.name.startswith("health.") else value
+
+
+def _without_headers(value: Any) -> Any:
+    """Return a value without what the headers of the checks in it say."""
+    if isinstance(value, Mapping):
+        return {name: _without_headers(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_headers(inner) for inner in value]
+    if not isinstance(value, str) or "header=" not in value:
+        return value
+    return shlex.join(_HEADER.sub(rf"\1{HIDDEN}", word) for word in shlex.split(value))
 
 
 def toml(value: Any) -> str:
