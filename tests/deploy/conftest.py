@@ -23,7 +23,10 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give the folder of the wheel and the Debian package, both just made."""
     folder = tmp_path_factory.mktemp("dist")
     env = {**os.environ, "DIST": str(folder)}
-    subprocess.run([ROOT / "scripts/package"], env=env, check=True, capture_output=True)
+    done = subprocess.run(
+        [ROOT / "scripts/package"], env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
     return folder
 
 

@@ -60,7 +60,10 @@ def test_it_installs_and_starts_nothing(debian: Debian) -> None:
     said = (debian.tree / "tmp/said").read_text()
     assert "Pointsman is not started yet" in said
     assert debian.run(["pointsman", "--version"]) == f"pointsman {__version__}\n"
-    assert f"/{CONFIG}: good" in debian.run(["pointsman", "check"])
+    # This machine's kernel may have no ip_vs: then it says that too, and exits with 1.
+    said = debian.run(["sh", "-c", "pointsman check --offline || true"])
+    assert f"/{CONFIG}: good" in said
+    assert "the configuration names can be read" in said
     assert not [*(debian.tree / "etc/systemd/system").glob("*.wants/pointsman*")]
     assert "uid=" in debian.run(["id", "pointsman"])
     assert debian.run(["dpkg", "--verify", "pointsman"]) == ""
