@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
+from typing import get_args
 
 import msgspec
 
@@ -23,13 +24,13 @@ from pointsman.commands.base import (
     print_json,
 )
 from pointsman.config import load, read
+from pointsman.events import Kind
 
 EXITS = {
     DONE: "printed",
     FAILED: "the cluster can't be read, or no Pointsman answers here",
     WRONG: "the command or the configuration is wrong",
 }
-KINDS = ("task", "health", "kernel", "name", "leader", "config", "node")
 """Of events."""
 
 
@@ -149,7 +150,7 @@ def _add_events(views: Commands) -> None:
     events.add_argument(
         "--limit", type=int, default=50, metavar="NUMBER", help="so many at most (default 50)"
     )
-    events.add_argument("--kind", choices=KINDS, help="of one kind alone")
+    events.add_argument("--kind", choices=get_args(Kind), help="of one kind alone")
 
 
 def _derived(what: str) -> Run:
