@@ -60,6 +60,9 @@ def parse_range(text: str) -> Range:
     return Range(str(lowest), str(highest))
 
 
+ANYWHERE = parse_range("0.0.0.0/0"), parse_range("::/0")
+
+
 @lru_cache(maxsize=65_536)
 def preferred(name: str, range_: Range) -> int:
     """Return the address, as a number, that DC/OS gave this name where nothing collided.

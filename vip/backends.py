@@ -1,6 +1,6 @@
 """What a task puts behind VIPs."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import msgspec
 
@@ -9,6 +9,7 @@ from pointsman.discovery.model import Agent, Note, Task
 from pointsman.healthcheck.model import Health, Target
 from pointsman.healthcheck.verdict import Verdict, verdict
 from pointsman.vip import checks, policy
+from pointsman.vip.addresses import ANYWHERE, Range
 from pointsman.vip.checks import Checks
 from pointsman.vip.model import Endpoint, RealServer
 from pointsman.vip.policy import Defaults, Policy
@@ -71,10 +72,12 @@ def backends(
     checked: Checks = UNCHECKED,
     health: Health = NOBODY,
     longest: int = 253,
+    allowed: Collection[Range] = ANYWHERE,
 ) -> tuple[tuple[Backend, ...], tuple[Note, ...]]:
     """Return what a task puts behind VIPs, and notes of what makes no sense.
 
-    ``longest`` is how many characters a VIP's name may have before its domain.
+    ``longest`` is how many characters a VIP's name may have before its domain, ``allowed`` where
+    a VIP by address may be.
     """
     ports, notes = task_ports(task)
     if verdict(task) == Verdict.GONE or not any(port.vips for port in ports):
@@ -92,6 +95,10 @@ def backends(
             name = f"{label.name}.{framework}" if label.name else ""
             if len(name) > longest:
                 why = f"VIP {name[:40]}… is longer than a name in DNS may be"
+                notes = (*notes, Note(where, why))
+                continue
+            if label.address and not any(label.address in one for one in allowed):
+                why = f"VIP {label.address} is outside of vip.address_ranges"
                 notes = (*notes, Note(where, why))
                 continue
             vip = Vip(port.protocol, name, label.address, label.port)

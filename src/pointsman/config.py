@@ -139,6 +139,8 @@ class VipConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Addresses of named VIPs, ``LOWEST-HIGHEST`` or a prefix; empty for none."""
     ipv6_range: str = "fd01:c::-fd01:c::ffff:ffff:ffff:ffff"
     """The same for IPv6."""
+    address_ranges: tuple[str, ...] = ("0.0.0.0/0", "::/0")
+    """Where labels may ask for VIPs by address, ``LOWEST-HIGHEST`` or prefixes; empty for none."""
     domain: str = "thisdcos.directory"
     """Named VIPs are ``<vip>.<framework>.l4lb.<domain>``."""
     ttl: Ttl = 5

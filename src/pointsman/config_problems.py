@@ -57,6 +57,8 @@ def problems(config: "Config") -> Iterator[str]:
     ):
         if range_:
             yield from _range(key, range_, family)
+    for at, range_ in enumerate(config.vip.address_ranges):
+        yield from _range(f"vip.address_ranges[{at}]", range_)
     for option in policy.OPTIONS:
         if value := str(getattr(config.vip, option, "")):
             try:
@@ -124,9 +126,10 @@ def _endpoint(key: str, value: str, *, any_host: bool = False) -> Iterator[str]:
         yield f"{key}: {error}"
 
 
-def _range(key: str, value: str, family: int) -> Iterator[str]:
+def _range(key: str, value: str, family: int = 0) -> Iterator[str]:
+    """Yield what is wrong with a range, of one family or of any."""
     try:
-        if parse_range(value).family != family:
+        if parse_range(value).family != family and family:
             yield f"{key}: {value!r} is not of IPv{family}"
     except ValueError as error:
         yield f"{key}: {error}"

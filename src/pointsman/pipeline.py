@@ -33,7 +33,7 @@ from pointsman.healthcheck.model import Health, Target
 from pointsman.healthcheck.verdict import worst
 from pointsman.vip import checks
 from pointsman.vip import wanted as vips
-from pointsman.vip.addresses import Range
+from pointsman.vip.addresses import ANYWHERE, Range
 from pointsman.vip.backends import NOBODY, Backend, backends, judge
 from pointsman.vip.checks import Checks
 from pointsman.vip.elect import Place
@@ -62,6 +62,8 @@ class VipRules(msgspec.Struct, frozen=True):
     zone: str = ""
     hold: float = 0.0
     """Seconds for which a name keeps an address that another takes over."""
+    allowed: tuple[Range, ...] = ANYWHERE
+    """Where labels may ask for addresses."""
     longest: int = 253
     """Characters that a name may have before its domain."""
 
@@ -281,8 +283,9 @@ def _of_task(cluster: Cluster, told: Told, rules: Rules, health: Health) -> Deri
         task = details.task(told, framework.name, agent.address)
     except ValueError as error:
         return Derived(notes=(Note(f"task {told.id} of {framework.name}", str(error)),))
-    balanced = backends(task, agent, rules.vips.defaults, rules.checks, health, rules.vips.longest)
-    found, notes = balanced if rules.vips.enabled else ((), ())
+    of = rules.vips
+    balanced = backends(task, agent, of.defaults, rules.checks, health, of.longest, of.allowed)
+    found, notes = balanced if of.enabled else ((), ())
     targets, bad = _targets(task, found, rules.checks)
     judged = worst(judge(task, target, health)[0] for target in targets or (None,))
     records, more = task_records(task, rules.names, judged)

@@ -37,6 +37,7 @@ def rules(config: Config, own: Iterable[str] = ()) -> Rules:
             region=config.vip.region,
             zone=config.vip.zone,
             hold=config.vip.drain,
+            allowed=tuple(map(parse_range, config.vip.address_ranges)),
             longest=MOST_NAME - 2 - len(vip_apex(config)),
         ),
     )

@@ -15,6 +15,7 @@ LEAST = '[discovery]\nmasters = ["10.0.0.1:5050"]\n'
         (LEAST + '[dns]\ndomain = "Mesos."', "dns.domain: 'Mesos.' is not a domain"),
         (LEAST + '[dns]\nip_sources = ["host", "host"]', "dns.ip_sources: is empty or names"),
         (LEAST + '[vip]\nipv4_range = "11.0.0.0"', "vip.ipv4_range: '11.0.0.0' is not LOWEST"),
+        (LEAST + '[vip]\naddress_ranges = ["::/0", "8.8.8.8"]', "vip.address_ranges[1]: '8.8.8.8'"),
         (LEAST + '[vip]\nipv4_range = "fd00::/64"', "vip.ipv4_range: 'fd00::/64' is not of IPv4"),
         (LEAST + '[vip]\nlocality = "rack"', "vip.locality: 'rack' is none of none, host"),
         (

@@ -8,6 +8,7 @@ from pointsman.discovery.model import Agent, PortMapping, Task
 from pointsman.healthcheck.model import Check, Health, Standing, Status, Target, Tcp
 from pointsman.healthcheck.verdict import Verdict
 from pointsman.testing import AGENT, discovery, port, task
+from pointsman.vip.addresses import parse_range
 from pointsman.vip.backends import Backend, Vip, backends, judge
 from pointsman.vip.model import Endpoint, Forwarding, Protocol
 from pointsman.vip.policy import Defaults, Policy
@@ -107,6 +108,18 @@ def test_a_name_that_is_too_long_for_dns_is_left_out_with_a_note() -> None:
     found, notes = backends(long, AGENT, Defaults(), longest=73)
     assert found == ()
     assert "longer than a name in DNS may be" in notes[0].why
+
+
+def test_an_address_outside_of_what_is_allowed_is_left_out_with_a_note() -> None:
+    both = web("8.8.8.8:53"), web("10.1.1.1:80")
+    allowed = (parse_range("10.1.0.0/16"),)
+    (refused, notes), (found, _) = (
+        backends(one, AGENT, Defaults(), allowed=allowed) for one in both
+    )
+    assert refused == ()
+    assert notes[0].why == "VIP 8.8.8.8 is outside of vip.address_ranges"
+    assert [str(one.vip) for one in found] == ["10.1.1.1:80"]
+    assert len(backends(web("/web:80"), AGENT, Defaults(), allowed=())[0]) == 1
 
 
 def test_options_are_of_the_vip_whose_label_they_stand_beside() -> None:
