@@ -244,7 +244,7 @@ class _Family:
             done = self._commands.run(command, "-w", "5", "-t", "nat", "-N", PRE)
             if done.returncode == 0 or "exists" in done.stderr:
                 return command
-            problems.append(done.stderr.strip())
+            problems.append(" ".join(done.stderr.split()))
         why = "install iptables, or set vip.masquerade and vip.protect = false"
         raise Transient(f"there are no rules for VIPs: {'; '.join(problems)}: {why}")
 
