@@ -11,36 +11,23 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from ssl import SSLContext
-from types import TracebackType
 from typing import Any, Self
 
 from aiohttp import web
 
 
-class MasterDouble:
-    """An HTTP server on a loopback address whose ``/state`` is ``body``."""
+class _Quiet(http.server.BaseHTTPRequestHandler):
+    """Says nothing of what it is asked."""
 
-    def __init__(self, body: bytes, address: str = "127.0.0.1") -> None:
-        self.body = body
-        """Answered as it stands when asked."""
-        self.status = 200
-        self.asked = 0
-        double = self
+    def log_message(self, format: str, *_: object) -> None:  # noqa: A002 - its name
+        pass
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
 
-            def do_GET(self) -> None:
-                double.asked += 1
-                self.send_response(double.status)
-                self.send_header("Content-Length", str(len(double.body)))
-                self.end_headers()
-                self.wfile.write(double.body)
+class _Serving:
+    """An HTTP server with a thread of its own, as long as a ``with`` lasts."""
 
-            def log_message(self, format: str, *_: object) -> None:  # noqa: A002 - its name
-                pass
-
-        self._server = http.server.ThreadingHTTPServer((address, 0), Handler)
+    def __init__(self, handler: type[_Quiet], address: str = "127.0.0.1") -> None:
+        self._server = http.server.ThreadingHTTPServer((address, 0), handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
 
     @property
@@ -53,18 +40,36 @@ class MasterDouble:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
 
 
-class PointsmanDouble:
+class MasterDouble(_Serving):
+    """An HTTP server on a loopback address whose ``/state`` is ``body``."""
+
+    def __init__(self, body: bytes, address: str = "127.0.0.1") -> None:
+        self.body = body
+        """Answered as it stands when asked."""
+        self.status = 200
+        self.asked = 0
+        double = self
+
+        class Handler(_Quiet):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                double.asked += 1
+                self.send_response(double.status)
+                self.send_header("Content-Length", str(len(double.body)))
+                self.end_headers()
+                self.wfile.write(double.body)
+
+        super().__init__(Handler, address)
+
+
+class PointsmanDouble(_Serving):
     """The HTTP side of a Pointsman on a loopback address, which tells what it is told to."""
 
     def __init__(
@@ -75,7 +80,7 @@ class PointsmanDouble:
         """Paths with what follows them; of `/v1/watch` with ``Last-Event-ID`` behind a space."""
         double = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
+        class Handler(_Quiet):
             def do_GET(self) -> None:
                 path = self.path.partition("?")[0]
                 last = self.headers.get("Last-Event-ID", "")
@@ -93,31 +98,12 @@ class PointsmanDouble:
                 self.end_headers()
                 self.wfile.write(body)
 
-            def log_message(self, format: str, *_: object) -> None:  # noqa: A002 - its name
-                pass
-
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        super().__init__(Handler)
 
     @staticmethod
     def sent(event: Mapping[str, Any]) -> bytes:
         """Return an event as a stream has it."""
         return f"id: {event['id']}\nevent: {event['kind']}\ndata: {json.dumps(event)}\n\n".encode()
-
-    @property
-    def address(self) -> str:
-        """``HOST:PORT``."""
-        host, port = self._server.server_address[:2]
-        return f"{host!s}:{port}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
 
 class OperatorDouble:

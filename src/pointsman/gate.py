@@ -52,7 +52,6 @@ async def secure(_: web.Request, answer: web.StreamResponse) -> None:
     answer.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
     kept = "no-cache" if "ETag" in answer.headers else "no-store"
     answer.headers.setdefault("Cache-Control", kept)
-
     if answer.content_type == "text/html":
         answer.headers.setdefault("Content-Security-Policy", PAGE)
         answer.headers.setdefault("Referrer-Policy", "no-referrer")
