@@ -1,0 +1,271 @@
+/* A thread that reads one socket, answers what is known, and passes the rest up. */
+#include "native.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    BATCH = 64, /* packets of one system call */
+    CONTROL = CMSG_SPACE(sizeof(struct in6_pktinfo)),
+};
+
+/* Nanoseconds, the upper ends of a histogram's buckets; Python has the same. */
+static const uint64_t bounds[BOUNDS] = {
+    5000,    10000,   20000,   50000,    100000,   200000,   500000,    1000000,
+    2000000, 5000000, 10000000, 20000000, 50000000, 100000000, 1000000000};
+
+struct server {
+    struct reader reader;
+    pthread_t thread;
+    int socket; /* both are Python's, and stay open until the server was stopped */
+    int up;
+    int wake;
+    atomic_bool stopping;
+    struct mmsghdr in[BATCH], out[BATCH];
+    struct iovec in_parts[BATCH], out_parts[BATCH];
+    struct sockaddr_in6 clients[BATCH];
+    _Alignas(struct cmsghdr) uint8_t controls[BATCH][CONTROL];
+    uint8_t queries[BATCH][MOST_PACKET], answers[BATCH][MOST_PACKET];
+};
+
+static uint64_t now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uint64_t)time.tv_sec * NANOSECONDS + (uint64_t)time.tv_nsec;
+}
+
+/* Limits: of a client that has one, so many answers are sent here, and Python decides on the rest. */
+
+static void address_of(const struct sockaddr_in6 *client, uint8_t address[16])
+{
+    if (client->sin6_family == AF_INET6) {
+        memcpy(address, &client->sin6_addr, 16);
+        return;
+    }
+    memcpy(address, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12);
+    memcpy(address + 12, &((const struct sockaddr_in *)client)->sin_addr, 4);
+}
+
+static bool is_mapped(const uint8_t address[16])
+{
+    return !memcmp(address, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12);
+}
+
+static bool is_in(const uint8_t address[16], const struct network *network)
+{
+    uint8_t whole = network->bits / 8, rest = network->bits % 8;
+    /* No IPv4 address is in a network of IPv6. */
+    if (is_mapped(address) != (is_mapped(network->address) && network->bits >= 96))
+        return false;
+    return !memcmp(address, network->address, whole) &&
+           (!rest || !((address[whole] ^ network->address[whole]) >> (8 - rest)));
+}
+
+static bool is_exempt(const struct table *table, const uint8_t address[16])
+{
+    for (size_t at = 0; at < table->exempt_count; at++)
+        if (is_in(address, &table->exempt[at]))
+            return true;
+    return false;
+}
+
+/* Take one answer from what a client's network may have: the bucket of dns/limit.py (GCRA). */
+static bool may_answer(struct table *table, const struct sockaddr_in6 *client, uint64_t time)
+{
+    uint8_t address[16];
+    if (!table->interval)
+        return true;
+    address_of(client, address);
+    if (is_exempt(table, address))
+        return true;
+    size_t network = is_mapped(address) ? 15 : 7; /* octets: /24 of IPv4, /56 of IPv6 */
+    _Atomic uint64_t *until = &table->until[table_mix(table, address, network) % BUCKETS];
+    uint64_t found = atomic_load(until), begin;
+    do {
+        begin = found > time ? found : time;
+        if (begin - time > NANOSECONDS - table->interval)
+            return false;
+    } while (!atomic_compare_exchange_weak(until, &found, begin + table->interval));
+    return true;
+}
+
+/* Have the answer leave from where its question came to, by what route it may. */
+static void turn_back(struct msghdr *message)
+{
+    struct cmsghdr *control = CMSG_FIRSTHDR(message);
+    if (!control) {
+        message->msg_controllen = 0;
+    } else if (control->cmsg_level == IPPROTO_IP) {
+        struct in_pktinfo info, back = {0};
+        memcpy(&info, CMSG_DATA(control), sizeof info);
+        back.ipi_spec_dst = info.ipi_spec_dst;
+        memcpy(CMSG_DATA(control), &back, sizeof back);
+    } else {
+        struct in6_pktinfo info;
+        memcpy(&info, CMSG_DATA(control), sizeof info);
+        if (!IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr))
+            info.ipi6_ifindex = 0;
+        memcpy(CMSG_DATA(control), &info, sizeof info);
+    }
+}
+
+/* Pass a packet up: the sizes of address and control, both of them, and the packet. */
+static bool pass(struct server *server, const struct mmsghdr *packet, size_t size)
+{
+    const struct msghdr *head = &packet->msg_hdr;
+    uint8_t sizes[2] = {(uint8_t)head->msg_namelen, (uint8_t)head->msg_controllen};
+    struct iovec parts[] = {
+        {sizes, sizeof sizes},
+        {head->msg_name, head->msg_namelen},
+        {head->msg_control, head->msg_controllen},
+        {head->msg_iov->iov_base, size},
+    };
+    struct msghdr whole = {.msg_iov = parts, .msg_iovlen = 4};
+    return sendmsg(server->up, &whole, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+}
+
+static void send_all(struct server *server, unsigned int count)
+{
+    for (unsigned int sent = 0; sent < count;) {
+        int more = sendmmsg(server->socket, server->out + sent, count - sent, MSG_DONTWAIT);
+        /* What can't be sent is lost, as its client may be. */
+        sent += more > 0 ? (unsigned int)more : 1;
+    }
+}
+
+static void serve(struct server *server, unsigned int received)
+{
+    struct counts *counts = &server->reader.counts;
+    uint64_t began = now();
+    unsigned int ready = 0, passed[BATCH], up = 0;
+    struct table *table = enter(&server->reader);
+    for (unsigned int at = 0; at < received; at++) {
+        struct mmsghdr *in = &server->in[at];
+        size_t size = 0;
+        if (may_answer(table, &server->clients[at], began))
+            size = answer(table, counts, server->queries[at], in->msg_len, server->answers[ready]);
+        if (!size) {
+            passed[up++] = at;
+            continue;
+        }
+        struct mmsghdr *out = &server->out[ready];
+        server->out_parts[ready].iov_len = size;
+        out->msg_hdr.msg_name = in->msg_hdr.msg_name;
+        out->msg_hdr.msg_namelen = in->msg_hdr.msg_namelen;
+        out->msg_hdr.msg_control = in->msg_hdr.msg_control;
+        out->msg_hdr.msg_controllen = in->msg_hdr.msg_controllen;
+        turn_back(&out->msg_hdr);
+        ready++;
+    }
+    leave(&server->reader);
+    send_all(server, ready);
+    for (unsigned int at = 0; at < up; at++) {
+        struct mmsghdr *in = &server->in[passed[at]];
+        count(pass(server, in, in->msg_len) ? &counts->passed : &counts->overflow, 1);
+    }
+    if (ready) {
+        uint64_t spent = now() - began, bucket = 0;
+        while (bucket < BOUNDS && bounds[bucket] < spent / ready)
+            bucket++;
+        count(&counts->durations[bucket], ready);
+        count(&counts->nanoseconds, spent);
+    }
+}
+
+static void *run(void *given)
+{
+    struct server *server = given;
+    struct pollfd both[] = {{server->socket, POLLIN, 0}, {server->wake, POLLIN, 0}};
+    while (!atomic_load_explicit(&server->stopping, memory_order_acquire)) {
+        for (unsigned int at = 0; at < BATCH; at++) {
+            server->in[at].msg_hdr.msg_namelen = sizeof server->clients[at];
+            server->in[at].msg_hdr.msg_controllen = CONTROL;
+        }
+        int received = recvmmsg(server->socket, server->in, BATCH, MSG_DONTWAIT, NULL);
+        if (received > 0)
+            serve(server, (unsigned int)received);
+        else if (errno == EAGAIN || errno == EWOULDBLOCK)
+            poll(both, 2, -1);
+        else if (errno == EBADF || errno == ENOTSOCK)
+            break;
+        /* Any other error is that of a packet sent before (udp(7)). */
+    }
+    return NULL;
+}
+
+struct server *server_start(struct table *table, int socket, int up, const char *name)
+{
+    struct server *server = calloc(1, sizeof *server);
+    if (!server)
+        return NULL;
+    server->socket = socket;
+    server->up = up;
+    server->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    atomic_init(&server->reader.table, table);
+    for (unsigned int at = 0; at < BATCH; at++) {
+        server->in_parts[at] = (struct iovec){server->queries[at], MOST_PACKET};
+        server->out_parts[at] = (struct iovec){server->answers[at], 0};
+        server->in[at].msg_hdr = (struct msghdr){.msg_name = &server->clients[at],
+                                                 .msg_iov = &server->in_parts[at],
+                                                 .msg_iovlen = 1,
+                                                 .msg_control = server->controls[at]};
+        server->out[at].msg_hdr.msg_iov = &server->out_parts[at];
+        server->out[at].msg_hdr.msg_iovlen = 1;
+    }
+    /* Signals are for the interpreter's own thread. */
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    reader_join(&server->reader);
+    int error = server->wake < 0 ? errno : pthread_create(&server->thread, NULL, run, server);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (error) {
+        reader_part(&server->reader);
+        if (server->wake >= 0)
+            close(server->wake);
+        free(server);
+        errno = error;
+        return NULL;
+    }
+    pthread_setname_np(server->thread, name);
+    return server;
+}
+
+void server_use(struct server *server, struct table *table)
+{
+    atomic_store(&server->reader.table, table);
+    reader_await(&server->reader);
+}
+
+struct reader *server_reader(struct server *server)
+{
+    return &server->reader;
+}
+
+void server_stop(struct server *server)
+{
+    uint64_t one = 1;
+    atomic_store_explicit(&server->stopping, true, memory_order_release);
+    while (write(server->wake, &one, sizeof one) < 0 && errno == EINTR)
+        ;
+    pthread_join(server->thread, NULL);
+    close(server->wake);
+}
+
+void server_free(struct server *server)
+{
+    reader_part(&server->reader);
+    free(server);
+}

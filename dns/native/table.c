@@ -1,0 +1,442 @@
+/* The table of known answers: written by one thread, read by others without locks. */
+#include "native.h"
+
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FREE = 0, GONE = 1, LEAST_SLOTS = 16 };
+
+/* Epochs: see "Ownership" in native.h. Both are of the whole process. */
+static _Atomic uint64_t epoch = 1;
+static struct reader *readers;
+
+/* A hash whose collisions can't be looked for without the key: SipHash-1-3. */
+
+#define TURN(x, b) (((x) << (b)) | ((x) >> (64 - (b))))
+#define ROUND                                                                                      \
+    do {                                                                                           \
+        v0 += v1, v1 = TURN(v1, 13) ^ v0, v0 = TURN(v0, 32);                                       \
+        v2 += v3, v3 = TURN(v3, 16) ^ v2;                                                          \
+        v0 += v3, v3 = TURN(v3, 21) ^ v0;                                                          \
+        v2 += v1, v1 = TURN(v1, 17) ^ v2, v2 = TURN(v2, 32);                                       \
+    } while (0)
+
+static uint64_t hashed(const uint64_t key[2], uint64_t tweak, const char *text, size_t size)
+{
+    uint64_t v0 = key[0] ^ 0x736f6d6570736575, v1 = key[1] ^ tweak ^ 0x646f72616e646f6d;
+    uint64_t v2 = key[0] ^ 0x6c7967656e657261, v3 = key[1] ^ tweak ^ 0x7465646279746573;
+    uint64_t word, last = (uint64_t)size << 56;
+    const char *end = text + (size & ~(size_t)7);
+    for (; text < end; text += 8) {
+        memcpy(&word, text, 8);
+        v3 ^= word;
+        ROUND;
+        v0 ^= word;
+    }
+    for (size_t at = 0; at < (size & 7); at++)
+        last |= (uint64_t)(uint8_t)text[at] << (8 * at);
+    v3 ^= last;
+    ROUND;
+    v0 ^= last;
+    v2 ^= 0xff;
+    ROUND;
+    ROUND;
+    ROUND;
+    word = v0 ^ v1 ^ v2 ^ v3;
+    return word > GONE ? word : word + 2; /* what stands for a slot's state is no hash */
+}
+
+/* Memory. */
+
+static void *allocated(struct table *table, size_t size)
+{
+    struct block *block = calloc(1, size);
+    if (block) {
+        block->size = size;
+        table->size += size;
+    }
+    return block;
+}
+
+static void freed(struct table *table, struct block *block)
+{
+    table->size -= block->size;
+    free(block);
+}
+
+/* Take what no new reader can see any more. */
+static void retire(struct table *table, void *taken)
+{
+    struct block *block = taken;
+    if (!block)
+        return;
+    block->next = table->retired;
+    block->retired = atomic_fetch_add(&epoch, 1);
+    table->retired = block;
+}
+
+void table_reclaim(struct table *table)
+{
+    if (!table->retired)
+        return;
+    uint64_t oldest = UINT64_MAX;
+    for (struct reader *reader = readers; reader; reader = reader->next) {
+        uint64_t inside = atomic_load(&reader->inside);
+        if (inside && inside < oldest)
+            oldest = inside;
+    }
+    for (struct block **at = &table->retired; *at;) {
+        struct block *block = *at;
+        if (block->retired < oldest) {
+            *at = block->next;
+            freed(table, block);
+        } else {
+            at = &block->next;
+        }
+    }
+}
+
+void reader_join(struct reader *reader)
+{
+    reader->next = readers;
+    readers = reader;
+}
+
+void reader_part(struct reader *reader)
+{
+    struct reader **at = &readers;
+    while (*at != reader)
+        at = &(*at)->next;
+    *at = reader->next;
+}
+
+void reader_await(struct reader *reader)
+{
+    uint64_t inside, now = atomic_fetch_add(&epoch, 1);
+    while ((inside = atomic_load(&reader->inside)) && inside <= now)
+        sched_yield();
+}
+
+struct table *enter(struct reader *reader)
+{
+    atomic_store(&reader->inside, atomic_load(&epoch));
+    return atomic_load(&reader->table);
+}
+
+void leave(struct reader *reader)
+{
+    atomic_store_explicit(&reader->inside, 0, memory_order_release);
+}
+
+/* Slots: of entries by their own hash, of names the hashes themselves. */
+
+static struct entry *entry_of(uint64_t value)
+{
+    return (struct entry *)(uintptr_t)value;
+}
+
+static struct slots *slots_new(struct table *table, size_t live)
+{
+    size_t size = LEAST_SLOTS;
+    while (size < live * 3)
+        size *= 2;
+    struct slots *slots = allocated(table, sizeof *slots + size * sizeof slots->at[0]);
+    if (slots)
+        slots->mask = size - 1;
+    return slots;
+}
+
+static void slots_put(struct slots *slots, uint64_t hash, uint64_t value)
+{
+    size_t at = hash & slots->mask;
+    while (atomic_load_explicit(&slots->at[at], memory_order_relaxed) != FREE)
+        at = (at + 1) & slots->mask;
+    slots->used++;
+    slots->live++;
+    atomic_store(&slots->at[at], value);
+}
+
+/* Put a value in, into larger slots where they are two thirds full; what is gone stays behind. */
+static bool slots_add(struct table *table, struct slots *_Atomic *place, bool entries,
+                      uint64_t hash, uint64_t value)
+{
+    struct slots *slots = atomic_load(place);
+    if ((slots->used + 1) * 3 > (slots->mask + 1) * 2) {
+        struct slots *larger = slots_new(table, slots->live + 1);
+        if (!larger)
+            return false;
+        for (size_t at = 0; at <= slots->mask; at++) {
+            uint64_t found = atomic_load_explicit(&slots->at[at], memory_order_relaxed);
+            if (found > GONE)
+                slots_put(larger, entries ? entry_of(found)->hash : found, found);
+        }
+        atomic_store(place, larger);
+        retire(table, slots);
+        slots = larger;
+    }
+    slots_put(slots, hash, value);
+    return true;
+}
+
+static void slots_drop(struct slots *slots, _Atomic uint64_t *at)
+{
+    atomic_store(at, GONE);
+    slots->live--;
+}
+
+static _Atomic uint64_t *place_of_name(struct slots *slots, uint64_t hash)
+{
+    for (size_t at = hash & slots->mask;; at = (at + 1) & slots->mask) {
+        uint64_t found = atomic_load(&slots->at[at]);
+        if (found == hash)
+            return &slots->at[at];
+        if (found == FREE)
+            return NULL;
+    }
+}
+
+static _Atomic uint64_t *place_of_entry(struct slots *slots, uint64_t hash, const char *text,
+                                        size_t size)
+{
+    for (size_t at = hash & slots->mask;; at = (at + 1) & slots->mask) {
+        uint64_t found = atomic_load(&slots->at[at]);
+        if (found == FREE)
+            return NULL;
+        if (found == GONE)
+            continue;
+        const struct entry *entry = entry_of(found);
+        if (entry->hash == hash && entry->text_size == size &&
+            !memcmp((const char *)entry + entry->text, text, size))
+            return &slots->at[at];
+    }
+}
+
+/* The table. */
+
+struct table *table_new(const uint64_t key[2])
+{
+    struct table *table = calloc(1, sizeof *table);
+    if (!table)
+        return NULL;
+    memcpy(table->key, key, sizeof table->key);
+    table->size = sizeof *table;
+    table->chance = key[0] | 1;
+    struct slots *entries = slots_new(table, 0), *names = slots_new(table, 0);
+    if (!entries || !names) {
+        free(entries);
+        free(names);
+        free(table);
+        return NULL;
+    }
+    atomic_init(&table->entries, entries);
+    atomic_init(&table->names, names);
+    return table;
+}
+
+void table_free(struct table *table)
+{
+    struct slots *entries = atomic_load(&table->entries);
+    for (size_t at = 0; at <= entries->mask; at++) {
+        uint64_t found = atomic_load(&entries->at[at]);
+        if (found > GONE)
+            free(entry_of(found));
+    }
+    for (size_t at = 0; at < table->zone_count; at++)
+        free(atomic_load(&table->zones[at].denial));
+    while (table->retired) {
+        struct block *block = table->retired;
+        table->retired = block->next;
+        free(block);
+    }
+    free(entries);
+    free(atomic_load(&table->names));
+    free(table);
+}
+
+enum { OF_ENTRIES = MOST_ZONES, OF_NETWORKS }; /* tweaks that no zone has */
+
+static uint64_t hash_of(const struct table *table, const char *text, size_t size)
+{
+    return hashed(table->key, OF_ENTRIES, text, size);
+}
+
+static uint64_t hash_of_name(const struct table *table, uint8_t base, const char *text, size_t size)
+{
+    return hashed(table->key, base, text, size);
+}
+
+uint64_t table_mix(const struct table *table, const uint8_t *octets, size_t size)
+{
+    return hashed(table->key, OF_NETWORKS, (const char *)octets, size);
+}
+
+static uint16_t chosen(struct table *table, uint16_t count)
+{
+    table->chance ^= table->chance << 13;
+    table->chance ^= table->chance >> 7;
+    table->chance ^= table->chance << 17;
+    return count ? (uint16_t)((table->chance >> 32) % count) : 0;
+}
+
+/* What an rrset takes in an entry: nothing where no answer has room for it. */
+struct room {
+    size_t records, extra, starts;
+};
+
+static struct room room_of(const struct given *given)
+{
+    struct room room = {0};
+    for (size_t at = 0; at < given->count; at++)
+        room.records += given->sizes[at];
+    if (room.records > MOST_PACKET)
+        return (struct room){TOO_BIG, 0, 0};
+    room.extra = given->extra_size <= MOST_PACKET ? given->extra_size : 0;
+    room.starts = given->count * sizeof(uint16_t);
+    return room;
+}
+
+static void fill(struct table *table, struct entry *entry, struct rrset *rrset,
+                 const struct given *given)
+{
+    struct room room = room_of(given);
+    uint8_t *starts = (uint8_t *)entry + rrset->starts, *to = (uint8_t *)entry + rrset->records;
+    rrset->type = given->type;
+    rrset->size = (uint16_t)room.records;
+    if (room.records == TOO_BIG)
+        return;
+    rrset->count = given->count;
+    atomic_init(&rrset->turn, chosen(table, given->count));
+    for (size_t at = 0; at < given->count; at++) {
+        uint16_t start = (uint16_t)(to - ((uint8_t *)entry + rrset->records));
+        memcpy(starts + at * sizeof start, &start, sizeof start);
+        memcpy(to, given->records[at], given->sizes[at]);
+        to += given->sizes[at];
+    }
+    if (room.extra) {
+        memcpy(to, given->extra, room.extra);
+        rrset->extra_size = (uint16_t)room.extra;
+        rrset->extra_count = given->extra_count;
+    }
+}
+
+static struct entry *entry_new(struct table *table, const char *text, size_t size,
+                               const struct given *given, size_t count)
+{
+    size_t head = sizeof(struct entry) + count * sizeof(struct rrset), starts = 0, records = 0;
+    for (size_t at = 0; at < count; at++) {
+        struct room room = room_of(&given[at]);
+        starts += room.starts;
+        records += room.records == TOO_BIG ? 0 : room.records + room.extra;
+    }
+    struct entry *entry = allocated(table, head + starts + size + records);
+    if (!entry)
+        return NULL;
+    entry->text = (uint32_t)(head + starts);
+    entry->text_size = (uint8_t)size;
+    entry->count = (uint16_t)count;
+    entry->hash = hash_of(table, text, size);
+    memcpy((char *)entry + entry->text, text, size);
+    starts = head;
+    records = entry->text + size;
+    for (size_t at = 0; at < count; at++) {
+        struct room room = room_of(&given[at]);
+        entry->rrsets[at].starts = (uint32_t)starts;
+        entry->rrsets[at].records = (uint32_t)records;
+        fill(table, entry, &entry->rrsets[at], &given[at]);
+        starts += room.starts;
+        records += room.records == TOO_BIG ? 0 : room.records + room.extra;
+    }
+    return entry;
+}
+
+bool table_teach(struct table *table, const char *text, size_t size, uint8_t zone,
+                 const struct given *given, size_t count)
+{
+    struct entry *entry = entry_new(table, text, size, given, count);
+    if (!entry)
+        return false;
+    entry->zone = zone;
+    uint64_t value = (uint64_t)(uintptr_t)entry;
+    struct slots *slots = atomic_load(&table->entries);
+    _Atomic uint64_t *place = place_of_entry(slots, entry->hash, text, size);
+    if (place) {
+        retire(table, entry_of(atomic_exchange(place, value)));
+    } else if (!slots_add(table, &table->entries, true, entry->hash, value)) {
+        freed(table, &entry->block);
+        return false;
+    }
+    return true;
+}
+
+struct entry *table_find(struct table *table, const char *text, size_t size)
+{
+    _Atomic uint64_t *place =
+        place_of_entry(atomic_load(&table->entries), hash_of(table, text, size), text, size);
+    uint64_t found = place ? atomic_load(place) : GONE;
+    return found > GONE ? entry_of(found) : NULL;
+}
+
+bool table_knows(struct table *table, const char *text, size_t size)
+{
+    return table_find(table, text, size) != NULL;
+}
+
+bool table_forget(struct table *table, const char *text, size_t size)
+{
+    struct slots *slots = atomic_load(&table->entries);
+    _Atomic uint64_t *place = place_of_entry(slots, hash_of(table, text, size), text, size);
+    if (!place)
+        return false;
+    struct entry *entry = entry_of(atomic_load(place));
+    slots_drop(slots, place);
+    retire(table, entry);
+    return true;
+}
+
+bool table_deny(struct table *table, uint8_t zone, const uint8_t *record, size_t size)
+{
+    struct denial *denial = NULL;
+    if (record) {
+        denial = allocated(table, sizeof *denial + size);
+        if (!denial)
+            return false;
+        denial->size = (uint16_t)size;
+        memcpy(denial->record, record, size);
+    }
+    retire(table, atomic_exchange(&table->zones[zone].denial, denial));
+    return true;
+}
+
+bool table_has(struct table *table, uint8_t base, const char *text, size_t size)
+{
+    return place_of_name(atomic_load(&table->names), hash_of_name(table, base, text, size));
+}
+
+bool table_add(struct table *table, uint8_t base, const char *text, size_t size)
+{
+    uint64_t hash = hash_of_name(table, base, text, size);
+    return slots_add(table, &table->names, false, hash, hash);
+}
+
+bool table_remove(struct table *table, uint8_t base, const char *text, size_t size)
+{
+    struct slots *slots = atomic_load(&table->names);
+    _Atomic uint64_t *place = place_of_name(slots, hash_of_name(table, base, text, size));
+    if (place)
+        slots_drop(slots, place);
+    return place != NULL;
+}
+
+int table_zone(const struct table *table, const char *text, size_t size)
+{
+    for (size_t at = 0; at < table->zone_count; at++) {
+        const struct zone *zone = &table->zones[at];
+        if (size < zone->apex_size)
+            continue;
+        const char *end = text + size - zone->apex_size;
+        if ((end == text || end[-1] == '.') && !memcmp(end, zone->apex, zone->apex_size))
+            return (int)at;
+    }
+    return -1;
+}
