@@ -15,18 +15,6 @@ enum {
     LAST_META = 255,
 };
 
-struct question {
-    const uint8_t *start; /* of name, type and class, as they were sent */
-    size_t size;
-    char text[MOST_NAME]; /* the name in small letters, as the table has it */
-    size_t text_size;
-    uint16_t type;
-    uint16_t rd;
-    bool edns;
-    uint8_t dnssec; /* the DO bit, which is sent back (RFC 3225 section 3) */
-    size_t most;    /* octets that the client takes */
-};
-
 static const uint8_t small[256] = {
 #define S1(c) (c) >= 'A' && (c) <= 'Z' ? (c) + 32 : (c)
 #define S4(c) S1(c), S1((c) + 1), S1((c) + 2), S1((c) + 3)
@@ -51,12 +39,13 @@ static const uint8_t *read_name(struct question *question, const uint8_t *at, co
         question->text[size++] = '.';
         at += label;
     }
-    question->text_size = size;
+    question->text_size = (uint8_t)size;
     return at < end ? at + 1 : NULL;
 }
 
-/* Tell whether this is asked as nearly all ask: one question, no flag but RD counts, no option. */
-static bool read_question(struct question *question, const uint8_t *query, size_t size)
+/* Read what is asked as nearly all ask: one question, no flag but RD counts, no option. */
+bool question_read(struct question *question, const struct table *table, const uint8_t *query,
+                   size_t size)
 {
     const uint8_t *end = query + size;
     if (size < HEAD || query[2] & 0xFE || memcmp(query + 4, "\0\1\0\0\0\0\0", 7) || query[11] > 1)
@@ -64,8 +53,8 @@ static bool read_question(struct question *question, const uint8_t *query, size_
     const uint8_t *at = read_name(question, query + HEAD, end);
     if (!at || end - at < 4 || get16(at + 2) != IN)
         return false;
-    question->start = query + HEAD;
-    question->size = (size_t)(at + 4 - question->start);
+    question->query = query;
+    question->size = (size_t)(at + 4 - query) - HEAD;
     question->type = get16(at);
     question->rd = query[2] & 1 ? RD : 0;
     question->edns = query[11];
@@ -79,22 +68,24 @@ static bool read_question(struct question *question, const uint8_t *query, size_
         if (get16(at + 3) > PLAIN_SIZE)
             question->most = get16(at + 3);
         question->dnssec = at[7] & 0x80;
-        return true;
+    } else if (at != end) {
+        return false;
     }
-    return at == end;
+    question->hash = table_hash(table, question->text, question->text_size);
+    return question->type < FIRST_META || question->type > LAST_META;
 }
 
 /* Begin an answer; the records go to where this points. */
-static uint8_t *begun(const struct question *question, const uint8_t *query, uint16_t flags,
-                      const uint16_t counts[3], uint8_t *out)
+static uint8_t *begun(const struct question *question, uint16_t flags, const uint16_t counts[3],
+                      uint8_t *out)
 {
-    memcpy(out, query, 2);
+    memcpy(out, question->query, 2);
     uint8_t *to = put16(out + 2, flags | question->rd);
     to = put16(to, 1);
     to = put16(to, counts[0]);
     to = put16(to, counts[1]);
     to = put16(to, counts[2] + question->edns);
-    memcpy(to, question->start, question->size);
+    memcpy(to, question->query + HEAD, question->size);
     return to + question->size;
 }
 
@@ -146,20 +137,19 @@ static size_t room(const struct table *table, const struct question *question)
     return most - HEAD - question->size - (question->edns ? OPT_SIZE : 0);
 }
 
-static size_t found(const struct table *table, struct counts *counts,
-                    const struct question *question, const uint8_t *query, struct entry *entry,
-                    struct rrset *rrset, uint8_t *out)
+static size_t found(const struct question *question, const struct table *table,
+                    struct counts *counts, struct entry *entry, struct rrset *rrset, uint8_t *out)
 {
     size_t left = room(table, question);
     if (rrset->size > left) {
         /* Without its records an answer is of use only as a sign to come by TCP. */
-        uint8_t *to = begun(question, query, table->flags | TC, (uint16_t[]){0, 0, 0}, out);
+        uint8_t *to = begun(question, table->flags | TC, (uint16_t[]){0, 0, 0}, out);
         return counted(counts, question, TRUNCATED, ended(table, question, to, out));
     }
     /* Extra help that doesn't fit is no truncation (RFC 2181 section 9). */
     bool extra = rrset->extra_size <= left - rrset->size;
     uint16_t records[] = {rrset->count, 0, extra ? rrset->extra_count : 0};
-    uint8_t *to = begun(question, query, table->flags, records, out);
+    uint8_t *to = begun(question, table->flags, records, out);
     to = turned(to, entry, rrset);
     if (extra)
         to = copied(to, (const uint8_t *)entry + rrset->records + rrset->size, rrset->extra_size);
@@ -167,39 +157,37 @@ static size_t found(const struct table *table, struct counts *counts,
 }
 
 /* Say no, with the zone's SOA record (RFC 2308 section 2). */
-static size_t denied(struct table *table, struct counts *counts, const struct question *question,
-                     const uint8_t *query, const struct zone *zone, enum outcome outcome,
+static size_t denied(const struct question *question, const struct table *table,
+                     struct counts *counts, const struct zone *zone, enum outcome outcome,
                      uint8_t *out)
 {
     const struct denial *denial = atomic_load(&zone->denial);
     if (!denial || denial->size + 2u > room(table, question))
         return 0;
     uint16_t flags = table->flags | (outcome == NXDOMAIN ? CODE_NXDOMAIN : 0);
-    uint8_t *to = begun(question, query, flags, (uint16_t[]){0, 1, 0}, out);
+    uint8_t *to = begun(question, flags, (uint16_t[]){0, 1, 0}, out);
     to = put16(to, (uint16_t)(0xC000 | (HEAD + question->text_size - zone->apex_size)));
     to = copied(to, denial->record, denial->size);
     return counted(counts, question, outcome, ended(table, question, to, out));
 }
 
-size_t answer(struct table *table, struct counts *counts, const uint8_t *query, size_t size,
-              uint8_t *out)
+size_t question_answer(const struct question *question, struct table *table, struct counts *counts,
+                       uint8_t *out)
 {
-    struct question question;
-    if (!read_question(&question, query, size) ||
-        (question.type >= FIRST_META && question.type <= LAST_META))
-        return 0;
-    struct entry *entry = table_find(table, question.text, question.text_size);
+    const char *text = question->text;
+    size_t size = question->text_size;
+    struct entry *entry = table_find(table, question->hash, text, size);
     if (entry) {
         for (size_t at = 0; at < entry->count; at++)
-            if (entry->rrsets[at].type == question.type)
-                return found(table, counts, &question, query, entry, &entry->rrsets[at], out);
-        return denied(table, counts, &question, query, &table->zones[entry->zone], NODATA, out);
+            if (entry->rrsets[at].type == question->type)
+                return found(question, table, counts, entry, &entry->rrsets[at], out);
+        return denied(question, table, counts, &table->zones[entry->zone], NODATA, out);
     }
-    int index = table_zone(table, question.text, question.text_size);
+    int index = table_zone(table, text, size);
     if (index < 0)
         return 0;
     const struct zone *zone = &table->zones[index];
-    if (table_has(table, zone->base, question.text, question.text_size - zone->apex_size))
+    if (table_has(table, zone->base, text, size - zone->apex_size))
         return 0;
-    return denied(table, counts, &question, query, zone, NXDOMAIN, out);
+    return denied(question, table, counts, zone, NXDOMAIN, out);
 }

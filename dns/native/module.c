@@ -22,6 +22,8 @@ typedef struct {
 
 static PyTypeObject *table_type;
 
+enum { NONE = NANOSECONDS + 1 }; /* an interval in which there is no room for any answer */
+
 /* Arguments. */
 
 static const char *text_of(PyObject *name, size_t *size)
@@ -77,7 +79,13 @@ static PyObject *numbers_of(struct counts *counts)
                          atomic_load(&counts->passed), atomic_load(&counts->overflow));
 }
 
-/* Table(zones, flags, udp_size, exempt, rate) */
+/*
+ * Table(zones, flags, udp_size, exempt, rate)
+ *
+ * zones    [(apex, index of the zone that has its names), ...], the longest apex first
+ * exempt   [(16 octets, bits), ...], IPv4 mapped to IPv6
+ * rate     answers a second to one network of the others; -1 for no limit
+ */
 
 static bool set_zones(struct table *table, PyObject *zones)
 {
@@ -133,10 +141,10 @@ static PyObject *table_create(PyTypeObject *type, PyObject *args, PyObject *word
 {
     PyObject *zones, *exempt;
     unsigned short flags, udp_size;
-    unsigned int rate;
+    int rate;
     uint64_t key[2];
     (void)words;
-    if (!PyArg_ParseTuple(args, "O!HHO!I", &PyList_Type, &zones, &flags, &udp_size, &PyList_Type,
+    if (!PyArg_ParseTuple(args, "O!HHO!i", &PyList_Type, &zones, &flags, &udp_size, &PyList_Type,
                           &exempt, &rate))
         return NULL;
     if (udp_size < 512 || udp_size > MOST_PACKET) {
@@ -155,7 +163,7 @@ static PyObject *table_create(PyTypeObject *type, PyObject *args, PyObject *word
     }
     self->table->flags = flags;
     self->table->udp_size = udp_size;
-    self->table->interval = rate ? NANOSECONDS / rate : 0;
+    self->table->interval = rate < 0 ? 0 : rate ? NANOSECONDS / (unsigned int)rate : NONE;
     if (!set_zones(self->table, zones) || !set_exempt(self->table, exempt)) {
         Py_DECREF(self);
         return NULL;
@@ -322,16 +330,32 @@ static PyObject *table_method_known(PyObject *object, PyObject *names)
 static PyObject *table_method_answer(PyObject *object, PyObject *query)
 {
     Table *self = (Table *)object;
+    struct question question;
     uint8_t out[MOST_PACKET];
     char *octets;
     Py_ssize_t size;
     if (PyBytes_AsStringAndSize(query, &octets, &size))
         return NULL;
     /* The writer needs not enter: nothing is freed meanwhile. */
-    size_t found = answer(self->table, &self->counts, (const uint8_t *)octets, (size_t)size, out);
+    size_t found = 0;
+    if (question_read(&question, self->table, (const uint8_t *)octets, (size_t)size))
+        found = question_answer(&question, self->table, &self->counts, out);
     if (!found)
         Py_RETURN_NONE;
     return PyBytes_FromStringAndSize((const char *)out, (Py_ssize_t)found);
+}
+
+/* The name that a plain query is about, in small letters; None for any other query. */
+static PyObject *table_method_asked(PyObject *object, PyObject *query)
+{
+    struct question question;
+    char *octets;
+    Py_ssize_t size;
+    if (PyBytes_AsStringAndSize(query, &octets, &size))
+        return NULL;
+    if (!question_read(&question, ((Table *)object)->table, (const uint8_t *)octets, (size_t)size))
+        Py_RETURN_NONE;
+    return PyUnicode_DecodeLatin1(question.text, question.text_size, NULL);
 }
 
 static PyObject *table_method_counts(PyObject *object, PyObject *none)
@@ -353,6 +377,7 @@ static PyMethodDef table_methods[] = {
     {"forget", table_method_forget, METH_O, NULL},
     {"known", table_method_known, METH_O, NULL},
     {"answer", table_method_answer, METH_O, NULL},
+    {"asked", table_method_asked, METH_O, NULL},
     {"counts", table_method_counts, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };

@@ -120,7 +120,7 @@ struct table {
     struct slots *_Atomic names;
     size_t exempt_count;
     struct network exempt[MOST_EXEMPT]; /* clients without a limit */
-    uint64_t interval;                  /* nanoseconds an answer to any other; 0: for no limit */
+    uint64_t interval;                  /* nanoseconds an answer to any other takes; 0: no limit */
     _Atomic uint64_t until[BUCKETS];    /* when what such a network was sent will have lasted */
     struct block *retired;              /* for the writer */
     uint64_t chance;                    /* for the writer: where turns begin */
@@ -192,14 +192,32 @@ void reader_await(struct reader *); /* until it holds nothing that was retired b
 struct table *enter(struct reader *);
 void leave(struct reader *);
 
-/* For readers inside; `text` is of a question. */
-struct entry *table_find(struct table *, const char *text, size_t size);
-/* The zone of a name, or -1. */
-int table_zone(const struct table *, const char *text, size_t size);
+/* For readers inside, of names in small letters. */
+uint64_t table_hash(const struct table *, const char *text, size_t size);
+struct entry *table_find(struct table *, uint64_t hash, const char *text, size_t size);
+int table_zone(const struct table *, const char *text, size_t size); /* -1 for none */
 uint64_t table_mix(const struct table *, const uint8_t *octets, size_t size);
+/* Have memory on its way before it is needed: first the slot of a hash, then what it points to. */
+void table_fetch_slot(struct table *, uint64_t hash);
+void table_fetch_entry(struct table *, uint64_t hash);
 
-/* answer.c: the octets of the answer in `out`, which has room for MOST_PACKET; 0: ask Python. */
-size_t answer(struct table *, struct counts *, const uint8_t *query, size_t size, uint8_t *out);
+/* answer.c */
+struct question {
+    const uint8_t *query;
+    size_t size; /* octets of name, type and class */
+    uint64_t hash;
+    size_t most; /* octets that the client takes */
+    uint16_t type;
+    uint16_t rd;
+    bool edns;
+    uint8_t dnssec; /* the DO bit, which is sent back (RFC 3225 section 3) */
+    uint8_t text_size;
+    char text[MOST_NAME]; /* the name in small letters, as the table has it */
+};
+
+/* Both say no for what Python has to answer. `out` has room for MOST_PACKET. */
+bool question_read(struct question *, const struct table *, const uint8_t *query, size_t size);
+size_t question_answer(const struct question *, struct table *, struct counts *, uint8_t *out);
 
 /* server.c */
 struct server;

@@ -17,6 +17,8 @@
 
 enum {
     BATCH = 64, /* packets of one system call */
+    /* Of buffers; not a power of two, as their beginnings would share few lines of the cache. */
+    STRIDE = MOST_PACKET + 320,
     CONTROL = CMSG_SPACE(sizeof(struct in6_pktinfo)),
 };
 
@@ -36,7 +38,8 @@ struct server {
     struct iovec in_parts[BATCH], out_parts[BATCH];
     struct sockaddr_in6 clients[BATCH];
     _Alignas(struct cmsghdr) uint8_t controls[BATCH][CONTROL];
-    uint8_t queries[BATCH][MOST_PACKET], answers[BATCH][MOST_PACKET];
+    struct question questions[BATCH];
+    uint8_t queries[BATCH][STRIDE], answers[BATCH][STRIDE];
 };
 
 static uint64_t now(void)
@@ -95,7 +98,7 @@ static bool may_answer(struct table *table, const struct sockaddr_in6 *client, u
     uint64_t found = atomic_load(until), begin;
     do {
         begin = found > time ? found : time;
-        if (begin - time > NANOSECONDS - table->interval)
+        if (begin - time + table->interval > NANOSECONDS)
             return false;
     } while (!atomic_compare_exchange_weak(until, &found, begin + table->interval));
     return true;
@@ -122,7 +125,7 @@ static void turn_back(struct msghdr *message)
 }
 
 /* Pass a packet up: the sizes of address and control, both of them, and the packet. */
-static bool pass(struct server *server, const struct mmsghdr *packet, size_t size)
+static bool pass(struct server *server, const struct mmsghdr *packet)
 {
     const struct msghdr *head = &packet->msg_hdr;
     uint8_t sizes[2] = {(uint8_t)head->msg_namelen, (uint8_t)head->msg_controllen};
@@ -130,7 +133,7 @@ static bool pass(struct server *server, const struct mmsghdr *packet, size_t siz
         {sizes, sizeof sizes},
         {head->msg_name, head->msg_namelen},
         {head->msg_control, head->msg_controllen},
-        {head->msg_iov->iov_base, size},
+        {head->msg_iov->iov_base, packet->msg_len},
     };
     struct msghdr whole = {.msg_iov = parts, .msg_iovlen = 4};
     return sendmsg(server->up, &whole, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
@@ -145,36 +148,54 @@ static void send_all(struct server *server, unsigned int count)
     }
 }
 
-static void serve(struct server *server, unsigned int received)
+/* Answer a batch into `out`; return how many there are, and tell which have to be passed up. */
+static unsigned int answer_all(struct server *server, unsigned int received, uint64_t time,
+                               bool passed[BATCH])
 {
-    struct counts *counts = &server->reader.counts;
-    uint64_t began = now();
-    unsigned int ready = 0, passed[BATCH], up = 0;
+    struct question *questions = server->questions;
     struct table *table = enter(&server->reader);
+    /* In three rounds, so that the memory of many is on its way at once. */
     for (unsigned int at = 0; at < received; at++) {
-        struct mmsghdr *in = &server->in[at];
+        passed[at] = !question_read(&questions[at], table, server->queries[at],
+                                    server->in[at].msg_len);
+        if (!passed[at])
+            table_fetch_slot(table, questions[at].hash);
+    }
+    for (unsigned int at = 0; at < received; at++)
+        if (!passed[at])
+            table_fetch_entry(table, questions[at].hash);
+    unsigned int ready = 0;
+    for (unsigned int at = 0; at < received; at++) {
         size_t size = 0;
-        if (may_answer(table, &server->clients[at], began))
-            size = answer(table, counts, server->queries[at], in->msg_len, server->answers[ready]);
-        if (!size) {
-            passed[up++] = at;
+        if (!passed[at] && may_answer(table, &server->clients[at], time))
+            size = question_answer(&questions[at], table, &server->reader.counts,
+                                   server->answers[ready]);
+        passed[at] = !size;
+        if (!size)
             continue;
-        }
-        struct mmsghdr *out = &server->out[ready];
+        struct msghdr *in = &server->in[at].msg_hdr, *out = &server->out[ready].msg_hdr;
         server->out_parts[ready].iov_len = size;
-        out->msg_hdr.msg_name = in->msg_hdr.msg_name;
-        out->msg_hdr.msg_namelen = in->msg_hdr.msg_namelen;
-        out->msg_hdr.msg_control = in->msg_hdr.msg_control;
-        out->msg_hdr.msg_controllen = in->msg_hdr.msg_controllen;
-        turn_back(&out->msg_hdr);
+        out->msg_name = in->msg_name;
+        out->msg_namelen = in->msg_namelen;
+        out->msg_control = in->msg_control;
+        out->msg_controllen = in->msg_controllen;
+        turn_back(out);
         ready++;
     }
     leave(&server->reader);
+    return ready;
+}
+
+static void serve(struct server *server, unsigned int received)
+{
+    struct counts *counts = &server->reader.counts;
+    bool passed[BATCH];
+    uint64_t began = now();
+    unsigned int ready = answer_all(server, received, began, passed);
     send_all(server, ready);
-    for (unsigned int at = 0; at < up; at++) {
-        struct mmsghdr *in = &server->in[passed[at]];
-        count(pass(server, in, in->msg_len) ? &counts->passed : &counts->overflow, 1);
-    }
+    for (unsigned int at = 0; at < received; at++)
+        if (passed[at])
+            count(pass(server, &server->in[at]) ? &counts->passed : &counts->overflow, 1);
     if (ready) {
         uint64_t spent = now() - began, bucket = 0;
         while (bucket < BOUNDS && bounds[bucket] < spent / ready)

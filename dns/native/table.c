@@ -256,7 +256,7 @@ void table_free(struct table *table)
 
 enum { OF_ENTRIES = MOST_ZONES, OF_NETWORKS }; /* tweaks that no zone has */
 
-static uint64_t hash_of(const struct table *table, const char *text, size_t size)
+uint64_t table_hash(const struct table *table, const char *text, size_t size)
 {
     return hashed(table->key, OF_ENTRIES, text, size);
 }
@@ -335,7 +335,7 @@ static struct entry *entry_new(struct table *table, const char *text, size_t siz
     entry->text = (uint32_t)(head + starts);
     entry->text_size = (uint8_t)size;
     entry->count = (uint16_t)count;
-    entry->hash = hash_of(table, text, size);
+    entry->hash = table_hash(table, text, size);
     memcpy((char *)entry + entry->text, text, size);
     starts = head;
     records = entry->text + size;
@@ -369,23 +369,36 @@ bool table_teach(struct table *table, const char *text, size_t size, uint8_t zon
     return true;
 }
 
-struct entry *table_find(struct table *table, const char *text, size_t size)
+struct entry *table_find(struct table *table, uint64_t hash, const char *text, size_t size)
 {
-    _Atomic uint64_t *place =
-        place_of_entry(atomic_load(&table->entries), hash_of(table, text, size), text, size);
+    _Atomic uint64_t *place = place_of_entry(atomic_load(&table->entries), hash, text, size);
     uint64_t found = place ? atomic_load(place) : GONE;
     return found > GONE ? entry_of(found) : NULL;
 }
 
+void table_fetch_slot(struct table *table, uint64_t hash)
+{
+    struct slots *slots = atomic_load(&table->entries);
+    __builtin_prefetch((void *)&slots->at[hash & slots->mask]);
+}
+
+void table_fetch_entry(struct table *table, uint64_t hash)
+{
+    struct slots *slots = atomic_load(&table->entries);
+    const char *entry = (const char *)entry_of(atomic_load(&slots->at[hash & slots->mask]));
+    __builtin_prefetch(entry);
+    __builtin_prefetch(entry + 64);
+}
+
 bool table_knows(struct table *table, const char *text, size_t size)
 {
-    return table_find(table, text, size) != NULL;
+    return table_find(table, table_hash(table, text, size), text, size) != NULL;
 }
 
 bool table_forget(struct table *table, const char *text, size_t size)
 {
     struct slots *slots = atomic_load(&table->entries);
-    _Atomic uint64_t *place = place_of_entry(slots, hash_of(table, text, size), text, size);
+    _Atomic uint64_t *place = place_of_entry(slots, table_hash(table, text, size), text, size);
     if (!place)
         return false;
     struct entry *entry = entry_of(atomic_load(place));
