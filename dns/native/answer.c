@@ -15,12 +15,10 @@ enum {
     LAST_META = 255,
 };
 
-static const uint8_t small[256] = {
-#define S1(c) (c) >= 'A' && (c) <= 'Z' ? (c) + 32 : (c)
-#define S4(c) S1(c), S1((c) + 1), S1((c) + 2), S1((c) + 3)
-#define S16(c) S4(c), S4((c) + 4), S4((c) + 8), S4((c) + 12)
-#define S64(c) S16(c), S16((c) + 16), S16((c) + 32), S16((c) + 48)
-    S64(0), S64(64), S64(128), S64(192)};
+static uint8_t small(uint8_t letter)
+{
+    return letter >= 'A' && letter <= 'Z' ? letter + ('a' - 'A') : letter;
+}
 
 /* Read a name without pointers; return where it ends, NULL for what Python should look at. */
 static const uint8_t *read_name(struct question *question, const uint8_t *at, const uint8_t *end)
@@ -31,7 +29,7 @@ static const uint8_t *read_name(struct question *question, const uint8_t *at, co
         if (label > 63 || (size_t)(end - at) < label || size + label + 1 > MOST_NAME - 1)
             return NULL;
         for (size_t i = 0; i < label; i++) {
-            uint8_t letter = small[at[i]];
+            uint8_t letter = small(at[i]);
             if (letter == '.')
                 return NULL;
             question->text[size++] = (char)letter;
