@@ -20,8 +20,6 @@ typedef struct {
     bool running;
 } Server;
 
-static PyTypeObject *table_type;
-
 enum {
     NONE = NANOSECONDS + 1, /* an interval in which there is no room for any answer */
     LEAST_RECORD = 12,      /* octets: a pointer, type, class, TTL and length */
@@ -449,14 +447,23 @@ static PyType_Spec table_spec = {"pointsman.dns._native.Table", sizeof(Table), 0
  * and keep the GIL, so that no two of them are under way at once.
  */
 
+/* Tell what is a Table by how it is destroyed: a module may be loaded more than once. */
+static bool is_table(PyObject *object)
+{
+    if (PyType_GetSlot(Py_TYPE(object), Py_tp_dealloc) == (void *)table_destroy)
+        return true;
+    PyErr_SetString(PyExc_TypeError, "not a Table");
+    return false;
+}
+
 static PyObject *server_create(PyTypeObject *type, PyObject *args, PyObject *words)
 {
     static char *names[] = {"table", "socket", "up", "name", NULL};
     PyObject *table;
     int socket, up;
     const char *name;
-    if (!PyArg_ParseTupleAndKeywords(args, words, "O!iis", names, table_type, &table, &socket, &up,
-                                     &name))
+    if (!PyArg_ParseTupleAndKeywords(args, words, "Oiis", names, &table, &socket, &up, &name) ||
+        !is_table(table))
         return NULL;
     Server *self = (Server *)PyType_GenericAlloc(type, 0);
     if (!self)
@@ -500,10 +507,8 @@ static void server_destroy(PyObject *object)
 static PyObject *server_method_use(PyObject *object, PyObject *table)
 {
     Server *self = (Server *)object;
-    if (!PyObject_TypeCheck(table, table_type)) {
-        PyErr_SetString(PyExc_TypeError, "not a Table");
+    if (!is_table(table))
         return NULL;
-    }
     server_use(self->server, ((Table *)table)->table);
     Py_INCREF(table);
     Py_DECREF(self->table);
@@ -536,25 +541,17 @@ static PyType_Slot server_slots[] = {{Py_tp_new, server_create},
 static PyType_Spec server_spec = {"pointsman.dns._native.Server", sizeof(Server), 0,
                                   Py_TPFLAGS_DEFAULT, server_slots};
 
-static int added(PyObject *module, const char *name, PyType_Spec *spec, PyTypeObject **kept)
+static int added(PyObject *module, const char *name, PyType_Spec *spec)
 {
     PyObject *type = PyType_FromSpec(spec);
-    if (!type)
-        return -1;
-    if (kept)
-        *kept = (PyTypeObject *)type; /* for good, as the module is */
-    int failed = PyModule_AddObjectRef(module, name, type);
-    if (!kept || failed)
-        Py_DECREF(type);
+    int failed = type ? PyModule_AddObjectRef(module, name, type) : -1;
+    Py_XDECREF(type);
     return failed;
 }
 
 static int filled(PyObject *module)
 {
-    if (added(module, "Table", &table_spec, &table_type) ||
-        added(module, "Server", &server_spec, NULL))
-        return -1;
-    return 0;
+    return added(module, "Table", &table_spec) || added(module, "Server", &server_spec) ? -1 : 0;
 }
 
 static PyModuleDef_Slot module_slots[] = {{Py_mod_exec, filled}, {0, NULL}};
