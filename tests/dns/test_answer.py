@@ -243,7 +243,7 @@ def test_a_change_is_in_the_next_answer() -> None:
     for type_ in ("A", "AAAA", "ANY"):
         ask(responder, question(WEB, type_))
     new = Record(WEB, "AAAA", "fd00::7", 60)
-    responder.invalidate(zone.update([r for r in RECORDS if r.name == WEB], [new]))
+    responder.invalidate({zone.apex: zone.update([r for r in RECORDS if r.name == WEB], [new])})
     assert not ask(responder, question(WEB, "A")).answer
     assert texts(ask(responder, question(WEB, "AAAA")).answer) == {f"{WEB} 60 AAAA fd00::7"}
     assert texts(ask(responder, question(WEB, "ANY")).answer) == {f"{WEB} 60 AAAA fd00::7"}
@@ -253,7 +253,7 @@ def test_a_new_serial_is_in_the_next_answer() -> None:
     responder, zone = served()
     for name, type_ in (("mesos.", "SOA"), (WEB, "AAAA"), ("nope.mesos.", "A")):
         ask(responder, question(name, type_))
-    responder.invalidate(zone.update([], [Record("x.mesos.", "A", "10.0.0.1", 60)]))
+    responder.invalidate({zone.apex: zone.update([], [Record("x.mesos.", "A", "10.0.0.1", 60)])})
     for name, type_ in (("mesos.", "SOA"), (WEB, "AAAA"), ("nope.mesos.", "A")):
         answer = ask(responder, question(name, type_))
         (start,) = (answer.answer or answer.authority)[0]
@@ -265,7 +265,7 @@ def test_a_service_follows_the_addresses_of_its_targets() -> None:
     ask(responder, question(SRV, "SRV"))
     old = Record("web-2.marathon.mesos.", "A", "10.0.0.2", 60)
     new = Record("web-2.marathon.mesos.", "A", "10.0.0.77", 60)
-    responder.invalidate(zone.update([old], [new]))
+    responder.invalidate({zone.apex: zone.update([old], [new])})
     answer = ask(responder, question(SRV, "SRV"))
     assert "web-2.marathon.mesos. 60 A 10.0.0.77" in texts(answer.additional)
 
@@ -284,10 +284,10 @@ def test_services_that_come_and_go_leave_nothing_behind() -> None:
     responder, zone = served()
     for number in range(100):
         gone = Record("_x._tcp.mesos.", "SRV", f"0 1 80 gone{number}.mesos.", 60)
-        responder.invalidate(zone.update([], [gone]))
+        responder.invalidate({zone.apex: zone.update([], [gone])})
         for type_ in ("SRV", "ANY"):
             ask(responder, question(gone.name, type_))
-        responder.invalidate(zone.update([gone], []))
+        responder.invalidate({zone.apex: zone.update([gone], [])})
     assert not responder._table
     assert not responder._table._dependents
 
