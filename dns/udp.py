@@ -65,7 +65,7 @@ class UdpListener:
         self._bind = bind
         self._host = address
         self._any = address in ANY.values()
-        self._sockets = [self._opened(port)]
+        self._sockets = [self._prepared(bind(socket.SOCK_DGRAM, address, port))]
         """One, or one for each thread, among which the kernel spreads the clients."""
         self.address: tuple[str, int] = self._sockets[0].getsockname()[:2]
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -118,8 +118,7 @@ class UdpListener:
 
     # Sockets.
 
-    def _opened(self, port: int, *, shared: bool = False) -> socket.socket:
-        made = self._bind(socket.SOCK_DGRAM, self._host, port, shared=shared)
+    def _prepared(self, made: socket.socket) -> socket.socket:
         widen(made, RECEIVE_BUFFER)
         if self._any:
             made.setsockopt(*ASKED[made.family])
@@ -130,7 +129,8 @@ class UdpListener:
         if count > 1 and not self.shared:
             self._sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         while len(self._sockets) < count:
-            self._sockets.append(self._opened(self.address[1], shared=True))
+            more = self._bind(socket.SOCK_DGRAM, self._host, self.address[1], shared=True)
+            self._sockets.append(self._prepared(more))
 
     def _gather(self, count: int) -> None:
         """Have so many sockets at most."""
