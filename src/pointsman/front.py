@@ -57,7 +57,8 @@ class Front:
         if self._next_teacher not in (None, self._teacher):
             self._next_teacher.close()  # its responder never came to answer
         self._next_teacher = teacher = None
-        if config.native and not MISSING:
+        # Native threads write no log.
+        if config.native and not config.query_log and not MISSING:
             rate, limit = split(limit)
             common = flags(elsewhere) | wire.AA
             teacher = self._next_teacher = Teacher(
@@ -81,7 +82,6 @@ class Front:
         tcp: Answering = responder.tcp
         table = responder.teacher.table if responder.teacher else None
         if config.query_log:
-            table = None  # native threads write no log
             udp = logged(udp, config.query_log, "udp")
             tcp = logged(tcp, config.query_log, "tcp")
         self._forwarding, self.forwarder = self._next  # clients of the one before have answers yet
