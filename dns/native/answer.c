@@ -1,8 +1,6 @@
 /* From a query's octets to its answer's. */
 #include "native.h"
 
-#include <string.h>
-
 enum {
     HEAD = 12,
     OPT_SIZE = 11,
@@ -15,12 +13,10 @@ enum {
     LAST_META = 255,
 };
 
-static const uint8_t small[256] = {
-#define S1(c) (c) >= 'A' && (c) <= 'Z' ? (c) + 32 : (c)
-#define S4(c) S1(c), S1((c) + 1), S1((c) + 2), S1((c) + 3)
-#define S16(c) S4(c), S4((c) + 4), S4((c) + 8), S4((c) + 12)
-#define S64(c) S16(c), S16((c) + 16), S16((c) + 32), S16((c) + 48)
-    S64(0), S64(64), S64(128), S64(192)};
+static uint8_t small(uint8_t letter)
+{
+    return letter >= 'A' && letter <= 'Z' ? letter + ('a' - 'A') : letter;
+}
 
 /* Read a name without pointers; return where it ends, NULL for what Python should look at. */
 static const uint8_t *read_name(struct question *question, const uint8_t *at, const uint8_t *end)
@@ -31,7 +27,7 @@ static const uint8_t *read_name(struct question *question, const uint8_t *at, co
         if (label > 63 || (size_t)(end - at) < label || size + label + 1 > MOST_NAME - 1)
             return NULL;
         for (size_t i = 0; i < label; i++) {
-            uint8_t letter = small[at[i]];
+            uint8_t letter = small(at[i]);
             if (letter == '.')
                 return NULL;
             question->text[size++] = (char)letter;
@@ -109,25 +105,21 @@ static size_t counted(struct counts *counts, const struct question *question, en
     return size;
 }
 
-static uint8_t *copied(uint8_t *to, const uint8_t *from, size_t size)
+/* The records of an rrset, beginning with the next one in turn (RFC 1794), and what goes along. */
+static uint8_t *turned(uint8_t *to, const struct entry *entry, struct rrset *rrset, bool extra)
 {
-    memcpy(to, from, size);
-    return to + size;
-}
-
-/* The records of an rrset, beginning with the next one in turn (RFC 1794). */
-static uint8_t *turned(uint8_t *to, const struct entry *entry, struct rrset *rrset)
-{
-    const uint8_t *records = (const uint8_t *)entry + rrset->records;
+    const uint8_t *starts = (const uint8_t *)entry + rrset->starts;
+    const uint8_t *records = starts + rrset->count * sizeof(uint16_t);
     uint16_t start = 0;
     if (rrset->count > 1) {
         uint16_t turn = atomic_load_explicit(&rrset->turn, memory_order_relaxed);
-        uint16_t next = turn + 1 < rrset->count ? turn + 1 : 0;
-        atomic_store_explicit(&rrset->turn, next, memory_order_relaxed);
-        memcpy(&start, (const uint8_t *)entry + rrset->starts + turn * sizeof start, sizeof start);
+        uint16_t next = (uint16_t)(turn + 1);
+        atomic_store_explicit(&rrset->turn, next < rrset->count ? next : 0, memory_order_relaxed);
+        start = get16(starts + turn * sizeof start);
     }
     to = copied(to, records + start, rrset->size - start);
-    return copied(to, records, start);
+    to = copied(to, records, start);
+    return copied(to, records + rrset->size, extra ? rrset->extra_size : 0);
 }
 
 /* Octets left beside head, question and OPT. */
@@ -150,9 +142,7 @@ static size_t found(const struct question *question, const struct table *table,
     bool extra = rrset->extra_size <= left - rrset->size;
     uint16_t records[] = {rrset->count, 0, extra ? rrset->extra_count : 0};
     uint8_t *to = begun(question, table->flags, records, out);
-    to = turned(to, entry, rrset);
-    if (extra)
-        to = copied(to, (const uint8_t *)entry + rrset->records + rrset->size, rrset->extra_size);
+    to = turned(to, entry, rrset, extra);
     return counted(counts, question, ANSWERED, ended(table, question, to, out));
 }
 

@@ -20,19 +20,67 @@ typedef struct {
     bool running;
 } Server;
 
-static PyTypeObject *table_type;
+enum {
+    NONE = NANOSECONDS + 1, /* an interval in which there is no room for any answer */
+    LEAST_RECORD = 12,      /* octets: a pointer, type, class, TTL and length */
+};
 
-enum { NONE = NANOSECONDS + 1 }; /* an interval in which there is no room for any answer */
+/*
+ * Arguments: of the very types that are asked for, so that no code of theirs runs meanwhile, and
+ * what was looked at before still stands.
+ */
 
-/* Arguments. */
+/* For "O&": a number of two octets. */
+static int read_short(PyObject *object, void *number)
+{
+    long found = PyLong_Check(object) ? PyLong_AsLong(object) : -1;
+    if (found >= 0 && found <= UINT16_MAX) {
+        *(uint16_t *)number = (uint16_t)found;
+        return true;
+    }
+    PyErr_SetString(PyExc_ValueError, "not a number of two octets");
+    return false;
+}
+
+static bool read_octets(PyObject *object, struct octets *octets, size_t least, size_t most)
+{
+    char *at;
+    Py_ssize_t size;
+    if (PyBytes_AsStringAndSize(object, &at, &size))
+        return false;
+    *octets = (struct octets){at, (size_t)size};
+    if (octets->size >= least && octets->size <= most)
+        return true;
+    PyErr_Format(PyExc_ValueError, "%zd octets, where %zu to %zu are wanted", size, least, most);
+    return false;
+}
+
+static PyObject *tuple_at(PyObject *list, Py_ssize_t at)
+{
+    PyObject *item = PyList_GetItem(list, at);
+    if (!item || PyTuple_Check(item))
+        return item;
+    PyErr_SetString(PyExc_TypeError, "not a list of tuples");
+    return NULL;
+}
+
+static bool is_at_most(PyObject *list, Py_ssize_t most, const char *what)
+{
+    if (PyList_Size(list) <= most)
+        return true;
+    PyErr_Format(PyExc_ValueError, "more than %zd %s", most, what);
+    return false;
+}
 
 static const char *text_of(PyObject *name, size_t *size)
 {
-    Py_ssize_t octets;
+    Py_ssize_t octets, at = 0;
     const char *text = PyUnicode_AsUTF8AndSize(name, &octets);
     if (!text)
         return NULL;
-    if (octets < 1 || octets >= MOST_NAME || text[octets - 1] != '.') {
+    while (at < octets && (uint8_t)text[at] < 128)
+        at++;
+    if (octets < 1 || octets >= MOST_NAME || at < octets || text[octets - 1] != '.') {
         PyErr_Format(PyExc_ValueError, "%R is no absolute name", name);
         return NULL;
     }
@@ -40,43 +88,44 @@ static const char *text_of(PyObject *name, size_t *size)
     return text;
 }
 
-static bool is_zone(Table *self, unsigned char zone)
+/* The same of a name that belongs to a zone. */
+static const char *text_in(Table *self, uint16_t zone, PyObject *name, size_t *size)
 {
-    if (zone < self->table->zone_count)
-        return true;
-    PyErr_Format(PyExc_IndexError, "there is no zone %d", zone);
-    return false;
+    const char *text = text_of(name, size);
+    if (!text || table_zone(self->table, text, *size) == zone)
+        return text;
+    PyErr_Format(PyExc_ValueError, "%R is not in zone %d", name, zone);
+    return NULL;
+}
+
+/* Append a new object, which is the list's then. */
+static bool append(PyObject *list, PyObject *object)
+{
+    bool kept = object && !PyList_Append(list, object);
+    Py_XDECREF(object);
+    return kept;
 }
 
 static PyObject *numbers_of(struct counts *counts)
 {
-    PyObject *queries = PyList_New(0), *durations = PyTuple_New(BOUNDS + 1);
-    for (int type = 0; queries && type < 256; type++) {
-        for (int outcome = 0; outcome < OUTCOMES; outcome++) {
-            uint64_t number = atomic_load_explicit(&counts->queries[type][outcome],
-                                                   memory_order_relaxed);
-            PyObject *row = number ? Py_BuildValue("(iiK)", type, outcome, number) : NULL;
-            if (number && (!row || PyList_Append(queries, row))) {
-                Py_XDECREF(row);
-                Py_CLEAR(queries);
-                break;
-            }
-            Py_XDECREF(row);
-        }
+    PyObject *queries = PyList_New(0), *durations = PyList_New(0), *numbers = NULL;
+    bool kept = queries && durations;
+    for (int at = 0; kept && at < 256 * OUTCOMES; at++) {
+        int type = at / OUTCOMES, outcome = at % OUTCOMES;
+        unsigned long long number = atomic_load(&counts->queries[type][outcome]);
+        if (number)
+            kept = append(queries, Py_BuildValue("(iiK)", type, outcome, number));
     }
-    for (int at = 0; durations && at <= BOUNDS; at++) {
-        PyObject *number = PyLong_FromUnsignedLongLong(
-            atomic_load_explicit(&counts->durations[at], memory_order_relaxed));
-        if (!number || PyTuple_SetItem(durations, at, number))
-            Py_CLEAR(durations);
-    }
-    if (!queries || !durations) {
-        Py_XDECREF(queries);
-        Py_XDECREF(durations);
-        return NULL;
-    }
-    return Py_BuildValue("(NNKKK)", queries, durations, atomic_load(&counts->nanoseconds),
-                         atomic_load(&counts->passed), atomic_load(&counts->overflow));
+    for (int at = 0; kept && at <= BOUNDS; at++)
+        kept = append(durations, PyLong_FromUnsignedLongLong(atomic_load(&counts->durations[at])));
+    if (kept)
+        numbers = Py_BuildValue("(ONKKK)", queries, PyList_AsTuple(durations),
+                                (unsigned long long)atomic_load(&counts->nanoseconds),
+                                (unsigned long long)atomic_load(&counts->passed),
+                                (unsigned long long)atomic_load(&counts->overflow));
+    Py_XDECREF(queries);
+    Py_XDECREF(durations);
+    return numbers;
 }
 
 /*
@@ -90,25 +139,25 @@ static PyObject *numbers_of(struct counts *counts)
 static bool set_zones(struct table *table, PyObject *zones)
 {
     Py_ssize_t count = PyList_Size(zones);
-    if (count > MOST_ZONES) {
-        PyErr_Format(PyExc_ValueError, "more than %d zones", MOST_ZONES);
+    if (!is_at_most(zones, MOST_ZONES, "zones"))
         return false;
-    }
     for (Py_ssize_t at = 0; at < count; at++) {
-        PyObject *name;
         struct zone *zone = &table->zones[at];
+        PyObject *item = tuple_at(zones, at), *name;
+        uint16_t base;
         size_t size;
-        if (!PyArg_ParseTuple(PyList_GetItem(zones, at), "O!b", &PyUnicode_Type, &name, &zone->base))
+        if (!item || !PyArg_ParseTuple(item, "O!O&", &PyUnicode_Type, &name, read_short, &base))
             return false;
         const char *apex = text_of(name, &size);
         if (!apex)
             return false;
-        if (zone->base >= count || (at && size > table->zones[at - 1].apex_size)) {
+        if (base >= count || (at && size > table->zones[at - 1].apex_size)) {
             PyErr_SetString(PyExc_ValueError, "zones are given by length, with one of them as base");
             return false;
         }
         memcpy(zone->apex, apex, size);
         zone->apex_size = (uint8_t)size;
+        zone->base = (uint8_t)base;
     }
     table->zone_count = (size_t)count;
     return true;
@@ -117,21 +166,22 @@ static bool set_zones(struct table *table, PyObject *zones)
 static bool set_exempt(struct table *table, PyObject *exempt)
 {
     Py_ssize_t count = PyList_Size(exempt);
-    if (count > MOST_EXEMPT) {
-        PyErr_Format(PyExc_ValueError, "more than %d networks", MOST_EXEMPT);
+    if (!is_at_most(exempt, MOST_EXEMPT, "networks"))
         return false;
-    }
     for (Py_ssize_t at = 0; at < count; at++) {
-        const char *address;
-        Py_ssize_t size;
         struct network *network = &table->exempt[at];
-        if (!PyArg_ParseTuple(PyList_GetItem(exempt, at), "y#b", &address, &size, &network->bits))
+        PyObject *item = tuple_at(exempt, at), *address;
+        struct octets octets;
+        uint16_t bits;
+        if (!item || !PyArg_ParseTuple(item, "OO&", &address, read_short, &bits) ||
+            !read_octets(address, &octets, sizeof network->address, sizeof network->address))
             return false;
-        if (size != 16 || network->bits > 128) {
-            PyErr_SetString(PyExc_ValueError, "a network has 16 octets, and at most 128 bits");
+        if (bits > 128) {
+            PyErr_Format(PyExc_ValueError, "a network of %d bits", bits);
             return false;
         }
-        memcpy(network->address, address, 16);
+        memcpy(network->address, octets.at, octets.size);
+        network->bits = (uint8_t)bits;
     }
     table->exempt_count = (size_t)count;
     return true;
@@ -139,13 +189,14 @@ static bool set_exempt(struct table *table, PyObject *exempt)
 
 static PyObject *table_create(PyTypeObject *type, PyObject *args, PyObject *words)
 {
+    static char *names[] = {"zones", "flags", "udp_size", "exempt", "rate", NULL};
     PyObject *zones, *exempt;
-    unsigned short flags, udp_size;
+    uint16_t flags, udp_size;
     int rate;
     uint64_t key[2];
-    (void)words;
-    if (!PyArg_ParseTuple(args, "O!HHO!i", &PyList_Type, &zones, &flags, &udp_size, &PyList_Type,
-                          &exempt, &rate))
+    if (!PyArg_ParseTupleAndKeywords(args, words, "O!O&O&O!i", names, &PyList_Type, &zones,
+                                     read_short, &flags, read_short, &udp_size, &PyList_Type,
+                                     &exempt, &rate))
         return NULL;
     if (udp_size < 512 || udp_size > MOST_PACKET) {
         PyErr_Format(PyExc_ValueError, "an answer has 512 to %d octets", MOST_PACKET);
@@ -191,112 +242,95 @@ static PyObject *done(Table *self, bool kept, PyObject *result)
 
 static PyObject *table_method_deny(PyObject *object, PyObject *args)
 {
-    Table *self = (Table *)object;
-    unsigned char zone;
-    const char *record;
-    Py_ssize_t size;
-    if (!PyArg_ParseTuple(args, "bz#", &zone, &record, &size) || !is_zone(self, zone))
+    struct table *table = ((Table *)object)->table;
+    uint16_t zone;
+    PyObject *record;
+    if (!PyArg_ParseTuple(args, "O&O", read_short, &zone, &record))
         return NULL;
-    if (size > MOST_PACKET) {
-        PyErr_SetString(PyExc_ValueError, "a record that no answer has room for");
+    if (zone >= table->zone_count) {
+        PyErr_Format(PyExc_IndexError, "there is no zone %d", zone);
         return NULL;
     }
-    bool kept = table_deny(self->table, zone, (const uint8_t *)record, (size_t)size);
-    return done(self, kept, Py_None);
+    struct octets octets = {0};
+    if (record != Py_None && !read_octets(record, &octets, LEAST_RECORD - 2, MOST_PACKET))
+        return NULL;
+    return done((Table *)object, table_deny(table, (uint8_t)zone, octets.at, octets.size), Py_None);
 }
 
 static PyObject *table_method_mark(PyObject *object, PyObject *args)
 {
     Table *self = (Table *)object;
-    unsigned char zone;
+    uint16_t zone;
     PyObject *name;
     int there;
     size_t size;
-    if (!PyArg_ParseTuple(args, "bUp", &zone, &name, &there) || !is_zone(self, zone))
+    if (!PyArg_ParseTuple(args, "O&Up", read_short, &zone, &name, &there))
         return NULL;
-    const char *text = text_of(name, &size);
+    const char *text = text_in(self, zone, name, &size);
     if (!text)
         return NULL;
-    if (table_zone(self->table, text, size) != zone) {
-        PyErr_Format(PyExc_ValueError, "%R is not in zone %d", name, zone);
-        return NULL;
-    }
+    uint8_t base = self->table->zones[zone].base;
     size -= self->table->zones[zone].apex_size;
-    if (table_has(self->table, zone, text, size) == there)
+    if (table_has(self->table, base, text, size) == there)
         Py_RETURN_FALSE;
     if (!there)
-        return done(self, table_remove(self->table, zone, text, size), Py_True);
-    return done(self, table_add(self->table, zone, text, size), Py_True);
+        return done(self, table_remove(self->table, base, text, size), Py_True);
+    return done(self, table_add(self->table, base, text, size), Py_True);
 }
 
 /* One rrset: (type, [record, ...], additional records, how many these are). */
-static bool read_given(PyObject *rrset, struct given *given, const uint8_t **records, size_t *sizes)
+static bool read_rrset(PyObject *rrset, struct given *given, PyObject **records)
 {
-    PyObject *list;
-    const char *extra;
-    Py_ssize_t extra_size;
-    if (!PyArg_ParseTuple(rrset, "HO!y#H", &given->type, &PyList_Type, &list, &extra, &extra_size,
-                          &given->extra_count))
+    PyObject *extra;
+    if (!rrset || !PyArg_ParseTuple(rrset, "O&O!OO&", read_short, &given->type, &PyList_Type,
+                                    records, &extra, read_short, &given->extra_count))
         return false;
-    for (Py_ssize_t at = 0; at < PyList_Size(list); at++) {
-        char *record;
-        Py_ssize_t size;
-        if (PyBytes_AsStringAndSize(PyList_GetItem(list, at), &record, &size))
-            return false;
-        records[at] = (const uint8_t *)record;
-        sizes[at] = (size_t)size;
+    Py_ssize_t count = PyList_Size(*records);
+    if (count < 1 || count > UINT16_MAX) {
+        PyErr_Format(PyExc_ValueError, "an rrset of %zd records", count);
+        return false;
     }
-    given->count = (uint16_t)PyList_Size(list);
-    given->records = records;
-    given->sizes = sizes;
-    given->extra = (const uint8_t *)extra;
-    given->extra_size = (size_t)extra_size;
-    return true;
+    given->count = (uint16_t)count;
+    return read_octets(extra, &given->extra, 0, SIZE_MAX);
 }
 
-static Py_ssize_t records_of(PyObject *rrsets)
+static bool read_records(PyObject *list, struct octets *records)
 {
-    Py_ssize_t total = 0;
-    for (Py_ssize_t at = 0; at < PyList_Size(rrsets); at++) {
-        PyObject *rrset = PyList_GetItem(rrsets, at);
-        PyObject *list = PyTuple_Check(rrset) ? PyTuple_GetItem(rrset, 1) : NULL;
-        Py_ssize_t size = list && PyList_Check(list) ? PyList_Size(list) : -1;
-        if (size < 0 || size >= UINT16_MAX || at >= MOST_TYPES) {
-            PyErr_Clear();
-            PyErr_SetString(PyExc_ValueError, "not a list of rrsets, or too long");
-            return -1;
-        }
-        total += size;
-    }
-    return total;
+    for (Py_ssize_t at = 0; at < PyList_Size(list); at++)
+        if (!read_octets(PyList_GetItem(list, at), &records[at], LEAST_RECORD, SIZE_MAX))
+            return false;
+    return true;
 }
 
 static PyObject *table_method_teach(PyObject *object, PyObject *args)
 {
     Table *self = (Table *)object;
-    unsigned char zone;
-    PyObject *name, *rrsets;
-    size_t size;
-    if (!PyArg_ParseTuple(args, "UbO!", &name, &zone, &PyList_Type, &rrsets) ||
-        !is_zone(self, zone))
-        return NULL;
-    const char *text = text_of(name, &size);
-    Py_ssize_t total = text ? records_of(rrsets) : -1;
-    if (total < 0)
-        return NULL;
+    uint16_t zone;
+    PyObject *name, *rrsets, *lists[MOST_TYPES];
     struct given given[MOST_TYPES];
-    const uint8_t **records = PyMem_Malloc(((size_t)total + 1) * sizeof *records);
-    size_t *sizes = PyMem_Malloc(((size_t)total + 1) * sizeof *sizes);
-    Py_ssize_t at = 0, used = 0, count = PyList_Size(rrsets);
-    bool kept = records && sizes;
-    while (kept && at < count &&
-           read_given(PyList_GetItem(rrsets, at), &given[at], records + used, sizes + used))
-        used += given[at++].count;
-    if (kept && at == count)
-        kept = table_teach(self->table, text, size, zone, given, (size_t)count);
+    size_t size, count, total = 0;
+    if (!PyArg_ParseTuple(args, "UO&O!", &name, read_short, &zone, &PyList_Type, &rrsets))
+        return NULL;
+    const char *text = text_in(self, zone, name, &size);
+    if (!text || !is_at_most(rrsets, MOST_TYPES, "types"))
+        return NULL;
+    count = (size_t)PyList_Size(rrsets);
+    for (size_t at = 0; at < count; at++) {
+        if (!read_rrset(tuple_at(rrsets, (Py_ssize_t)at), &given[at], &lists[at]))
+            return NULL;
+        total += given[at].count;
+    }
+    struct octets *records = PyMem_Malloc((total + 1) * sizeof *records), *next = records;
+    bool kept = records, good = true;
+    for (size_t at = 0; kept && good && at < count; at++) {
+        given[at].records = next;
+        good = read_records(lists[at], next);
+        next += given[at].count;
+    }
+    if (kept && good)
+        kept = table_teach(self->table, text, size, (uint8_t)zone, given, count);
     PyMem_Free(records);
-    PyMem_Free(sizes);
-    return kept && at < count ? NULL : done(self, kept, Py_None);
+    return good ? done(self, kept, Py_None) : NULL;
 }
 
 static PyObject *table_method_forget(PyObject *object, PyObject *name)
@@ -345,7 +379,6 @@ static PyObject *table_method_answer(PyObject *object, PyObject *query)
     return PyBytes_FromStringAndSize((const char *)out, (Py_ssize_t)found);
 }
 
-/* The name that a plain query is about, in small letters; None for any other query. */
 static PyObject *table_method_asked(PyObject *object, PyObject *query)
 {
     struct question question;
@@ -371,19 +404,32 @@ static PyObject *table_size(PyObject *object, void *none)
 }
 
 static PyMethodDef table_methods[] = {
-    {"deny", table_method_deny, METH_VARARGS, NULL},
-    {"mark", table_method_mark, METH_VARARGS, NULL},
-    {"teach", table_method_teach, METH_VARARGS, NULL},
-    {"forget", table_method_forget, METH_O, NULL},
-    {"known", table_method_known, METH_O, NULL},
-    {"answer", table_method_answer, METH_O, NULL},
-    {"asked", table_method_asked, METH_O, NULL},
-    {"counts", table_method_counts, METH_NOARGS, NULL},
+    {"deny", table_method_deny, METH_VARARGS,
+     "deny($self, zone, record, /)\n--\n\n"
+     "Set the SOA record, without its owner, that a zone says no with; None for none."},
+    {"mark", table_method_mark, METH_VARARGS,
+     "mark($self, zone, name, there, /)\n--\n\n"
+     "Say whether a zone has a name; return whether that is new."},
+    {"teach", table_method_teach, METH_VARARGS,
+     "teach($self, name, zone, rrsets, /)\n--\n\n"
+     "Set all that a name has: (type, [record, ...], additional records, how many these are)."},
+    {"forget", table_method_forget, METH_O,
+     "forget($self, name, /)\n--\n\nForget what a name has; return whether it was known."},
+    {"known", table_method_known, METH_O,
+     "known($self, names, /)\n--\n\nReturn those of the names that are known."},
+    {"answer", table_method_answer, METH_O,
+     "answer($self, query, /)\n--\n\nAnswer a query; None for what is not known."},
+    {"asked", table_method_asked, METH_O,
+     "asked($self, query, /)\n--\n\n"
+     "Return the name that a plain query is about, in small letters; None for any other query."},
+    {"counts", table_method_counts, METH_NOARGS,
+     "counts($self, /)\n--\n\nReturn what was counted of the answers given by `answer`."},
     {NULL, NULL, 0, NULL},
 };
 
-static PyGetSetDef table_values[] = {{"size", table_size, NULL, NULL, NULL},
-                                     {NULL, NULL, NULL, NULL, NULL}};
+static PyGetSetDef table_values[] = {
+    {"size", table_size, NULL, "Octets of all that the table has.", NULL},
+    {NULL, NULL, NULL, NULL, NULL}};
 
 static PyType_Slot table_slots[] = {{Py_tp_new, table_create},
                                     {Py_tp_dealloc, table_destroy},
@@ -394,23 +440,39 @@ static PyType_Slot table_slots[] = {{Py_tp_new, table_create},
 static PyType_Spec table_spec = {"pointsman.dns._native.Table", sizeof(Table), 0,
                                  Py_TPFLAGS_DEFAULT, table_slots};
 
-/* Server(table, socket, up, name) */
+/*
+ * Server(table, socket, up, name)
+ *
+ * Both descriptors may be closed after. `use` and `stop` wait for no more than a batch of answers,
+ * and keep the GIL, so that no two of them are under way at once.
+ */
+
+/* Tell what is a Table by how it is destroyed: a module may be loaded more than once. */
+static bool is_table(PyObject *object)
+{
+    if (PyType_GetSlot(Py_TYPE(object), Py_tp_dealloc) == (void *)table_destroy)
+        return true;
+    PyErr_SetString(PyExc_TypeError, "not a Table");
+    return false;
+}
 
 static PyObject *server_create(PyTypeObject *type, PyObject *args, PyObject *words)
 {
+    static char *names[] = {"table", "socket", "up", "name", NULL};
     PyObject *table;
     int socket, up;
     const char *name;
-    (void)words;
-    if (!PyArg_ParseTuple(args, "O!iis", table_type, &table, &socket, &up, &name))
+    if (!PyArg_ParseTupleAndKeywords(args, words, "Oiis", names, &table, &socket, &up, &name) ||
+        !is_table(table))
         return NULL;
     Server *self = (Server *)PyType_GenericAlloc(type, 0);
     if (!self)
         return NULL;
     self->server = server_start(((Table *)table)->table, socket, up, name);
     if (!self->server) {
+        PyErr_SetFromErrno(PyExc_OSError);
         Py_DECREF(self);
-        return PyErr_SetFromErrno(PyExc_OSError);
+        return NULL;
     }
     Py_INCREF(table);
     self->table = table;
@@ -424,9 +486,7 @@ static PyObject *server_method_stop(PyObject *object, PyObject *none)
     (void)none;
     if (self->running) {
         self->running = false;
-        Py_BEGIN_ALLOW_THREADS;
         server_stop(self->server);
-        Py_END_ALLOW_THREADS;
     }
     Py_RETURN_NONE;
 }
@@ -447,17 +507,12 @@ static void server_destroy(PyObject *object)
 static PyObject *server_method_use(PyObject *object, PyObject *table)
 {
     Server *self = (Server *)object;
-    if (!PyObject_TypeCheck(table, table_type)) {
-        PyErr_SetString(PyExc_TypeError, "not a Table");
+    if (!is_table(table))
         return NULL;
-    }
-    Py_INCREF(table);
-    Py_BEGIN_ALLOW_THREADS;
     server_use(self->server, ((Table *)table)->table);
-    Py_END_ALLOW_THREADS;
-    PyObject *before = self->table;
+    Py_INCREF(table);
+    Py_DECREF(self->table);
     self->table = table;
-    Py_DECREF(before);
     Py_RETURN_NONE;
 }
 
@@ -468,9 +523,13 @@ static PyObject *server_method_counts(PyObject *object, PyObject *none)
 }
 
 static PyMethodDef server_methods[] = {
-    {"use", server_method_use, METH_O, NULL},
-    {"stop", server_method_stop, METH_NOARGS, NULL},
-    {"counts", server_method_counts, METH_NOARGS, NULL},
+    {"use", server_method_use, METH_O,
+     "use($self, table, /)\n--\n\nAnswer from another table from now on."},
+    {"stop", server_method_stop, METH_NOARGS,
+     "stop($self, /)\n--\n\nEnd the thread; what it counted can still be read."},
+    {"counts", server_method_counts, METH_NOARGS,
+     "counts($self, /)\n--\n\n"
+     "Return ([(type, outcome, number), ...], durations, nanoseconds, passed, overflow)."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -482,25 +541,17 @@ static PyType_Slot server_slots[] = {{Py_tp_new, server_create},
 static PyType_Spec server_spec = {"pointsman.dns._native.Server", sizeof(Server), 0,
                                   Py_TPFLAGS_DEFAULT, server_slots};
 
-static int added(PyObject *module, const char *name, PyType_Spec *spec, PyTypeObject **kept)
+static int added(PyObject *module, const char *name, PyType_Spec *spec)
 {
     PyObject *type = PyType_FromSpec(spec);
-    if (!type)
-        return -1;
-    if (kept)
-        *kept = (PyTypeObject *)type; /* for good, as the module is */
-    int failed = PyModule_AddObjectRef(module, name, type);
-    if (!kept || failed)
-        Py_DECREF(type);
+    int failed = type ? PyModule_AddObjectRef(module, name, type) : -1;
+    Py_XDECREF(type);
     return failed;
 }
 
 static int filled(PyObject *module)
 {
-    if (added(module, "Table", &table_spec, &table_type) ||
-        added(module, "Server", &server_spec, NULL))
-        return -1;
-    return 0;
+    return added(module, "Table", &table_spec) || added(module, "Server", &server_spec) ? -1 : 0;
 }
 
 static PyModuleDef_Slot module_slots[] = {{Py_mod_exec, filled}, {0, NULL}};

@@ -14,7 +14,7 @@
  *         denial  -> struct denial     the SOA record that "no" is said with; NULL: ask Python
  *       entries   -> struct slots      open addressing; 0 free, 1 gone, else an entry
  *           at[]  -> struct entry      all that is known of one name, in one piece of memory:
- *                    | head | rrset, rrset ... | starts ... | text | records, extra, records ... |
+ *                    | head | rrset, rrset ... | text | starts, records, extra | starts ... |
  *       names     -> struct slots      the keyed hash of each name that the zones hold, by itself
  *
  * A name whose hash is not in `names` is in no zone: that is said with certainty. A hash that is
@@ -39,6 +39,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 enum {
     MOST_NAME = 255,     /* octets of a name (RFC 1035 section 2.3.4) */
@@ -68,8 +69,8 @@ struct rrset {
     uint16_t extra_count; /* records of the additional section */
     uint16_t extra_size;
     _Atomic uint16_t turn; /* the record that comes first next time */
-    uint32_t starts;       /* offset in the entry, of uint16_t[count]: where each record begins */
-    uint32_t records;      /* offset in the entry; `extra` stands behind them */
+    uint32_t starts;       /* offset in the entry, of where each record begins: two octets for each;
+                              behind them the records, and those of the additional section */
 };
 
 enum { TOO_BIG = UINT16_MAX };
@@ -77,11 +78,10 @@ enum { TOO_BIG = UINT16_MAX };
 struct entry {
     struct block block;
     uint64_t hash;
-    uint32_t text; /* offset in the entry, of its name */
     uint8_t text_size;
     uint8_t zone;
     uint16_t count;
-    struct rrset rrsets[];
+    struct rrset rrsets[]; /* and behind them the name */
 };
 
 struct denial {
@@ -122,9 +122,10 @@ struct table {
     struct network exempt[MOST_EXEMPT]; /* clients without a limit */
     uint64_t interval;                  /* nanoseconds an answer to any other takes; 0: no limit */
     _Atomic uint64_t until[BUCKETS];    /* when what such a network was sent will have lasted */
-    struct block *retired;              /* for the writer */
-    uint64_t chance;                    /* for the writer: where turns begin */
-    size_t size;                        /* octets of all that is reached from here */
+    /* For the writer. */
+    struct block *retired, **last; /* the oldest first, and where the next is put */
+    uint64_t chosen;               /* turns so far; each begins anywhere */
+    size_t size;                   /* octets of all that is reached from here */
 };
 
 /* Numbers that one reader writes, and others may read at any time. */
@@ -143,15 +144,18 @@ struct reader {
     struct counts counts;
 };
 
-/* One rrset as Python gives it. */
+struct octets {
+    const void *at;
+    size_t size;
+};
+
+/* One rrset as Python gives it; no record is empty. */
 struct given {
     uint16_t type;
     uint16_t count;
-    const uint8_t *const *records;
-    const size_t *sizes;
-    const uint8_t *extra;
-    size_t extra_size;
     uint16_t extra_count;
+    const struct octets *records;
+    struct octets extra;
 };
 
 static inline void count(_Atomic uint64_t *number, uint64_t more)
@@ -173,6 +177,12 @@ static inline uint8_t *put16(uint8_t *at, uint16_t value)
     return at + 2;
 }
 
+static inline uint8_t *copied(uint8_t *to, const void *from, size_t size)
+{
+    memcpy(to, from, size);
+    return to + size;
+}
+
 /* table.c; those for the writer return false without memory, and then change nothing. */
 struct table *table_new(const uint64_t key[2]);
 void table_free(struct table *); /* no reader may have it */
@@ -180,7 +190,7 @@ bool table_teach(struct table *, const char *text, size_t size, uint8_t zone,
                  const struct given *, size_t count);
 bool table_forget(struct table *, const char *text, size_t size);
 bool table_knows(struct table *, const char *text, size_t size);
-bool table_deny(struct table *, uint8_t zone, const uint8_t *record, size_t size);
+bool table_deny(struct table *, uint8_t zone, const void *record, size_t size);
 /* Names as they are before the apex, with the last dot there. */
 bool table_has(struct table *, uint8_t base, const char *text, size_t size);
 bool table_add(struct table *, uint8_t base, const char *text, size_t size);

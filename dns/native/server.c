@@ -2,10 +2,10 @@
 #include "native.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,9 +30,8 @@ static const uint64_t bounds[BOUNDS] = {
 struct server {
     struct reader reader;
     pthread_t thread;
-    int socket; /* both are Python's, and stay open until the server was stopped */
-    int up;
-    int wake;
+    pid_t process;        /* that has the thread: a child of fork(2) has none */
+    int socket, up, wake; /* of our own, so that no one else closes them under the thread */
     atomic_bool stopping;
     struct mmsghdr in[BATCH], out[BATCH];
     struct iovec in_parts[BATCH], out_parts[BATCH];
@@ -108,19 +107,20 @@ static bool may_answer(struct table *table, const struct sockaddr_in6 *client, u
 static void turn_back(struct msghdr *message)
 {
     struct cmsghdr *control = CMSG_FIRSTHDR(message);
-    if (!control) {
-        message->msg_controllen = 0;
-    } else if (control->cmsg_level == IPPROTO_IP) {
+    if (control && control->cmsg_level == IPPROTO_IP && control->cmsg_type == IP_PKTINFO) {
         struct in_pktinfo info, back = {0};
         memcpy(&info, CMSG_DATA(control), sizeof info);
         back.ipi_spec_dst = info.ipi_spec_dst;
         memcpy(CMSG_DATA(control), &back, sizeof back);
-    } else {
+    } else if (control && control->cmsg_level == IPPROTO_IPV6 &&
+               control->cmsg_type == IPV6_PKTINFO) {
         struct in6_pktinfo info;
         memcpy(&info, CMSG_DATA(control), sizeof info);
         if (!IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr))
             info.ipi6_ifindex = 0;
         memcpy(CMSG_DATA(control), &info, sizeof info);
+    } else {
+        message->msg_controllen = 0;
     }
 }
 
@@ -217,24 +217,23 @@ static void *run(void *given)
         int received = recvmmsg(server->socket, server->in, BATCH, MSG_DONTWAIT, NULL);
         if (received > 0)
             serve(server, (unsigned int)received);
-        else if (errno == EAGAIN || errno == EWOULDBLOCK)
+        else /* there is nothing, or the error of a packet sent before (udp(7)) */
             poll(both, 2, -1);
-        else if (errno == EBADF || errno == ENOTSOCK)
-            break;
-        /* Any other error is that of a packet sent before (udp(7)). */
     }
     return NULL;
 }
 
-struct server *server_start(struct table *table, int socket, int up, const char *name)
+/* Whether there is all that the thread needs, and the kernel lets us receive in batches. */
+static bool is_ready(struct server *server)
 {
-    struct server *server = calloc(1, sizeof *server);
-    if (!server)
-        return NULL;
-    server->socket = socket;
-    server->up = up;
-    server->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    atomic_init(&server->reader.table, table);
+    return server->socket >= 0 && server->up >= 0 && server->wake >= 0 &&
+           (recvmmsg(server->socket, server->in, 1, MSG_PEEK | MSG_DONTWAIT, NULL) >= 0 ||
+            errno == EAGAIN);
+}
+
+/* Have the buffers point to their memory. */
+static void lay_out(struct server *server)
+{
     for (unsigned int at = 0; at < BATCH; at++) {
         server->in_parts[at] = (struct iovec){server->queries[at], MOST_PACKET};
         server->out_parts[at] = (struct iovec){server->answers[at], 0};
@@ -245,18 +244,47 @@ struct server *server_start(struct table *table, int socket, int up, const char 
         server->out[at].msg_hdr.msg_iov = &server->out_parts[at];
         server->out[at].msg_hdr.msg_iovlen = 1;
     }
+}
+
+static void close_all(const struct server *server)
+{
+    close(server->socket);
+    close(server->up);
+    close(server->wake);
+}
+
+/* Whether what comes has addresses of the Internet, for which there is room. */
+static bool is_udp(int socket)
+{
+    int domain = 0, type = 0;
+    socklen_t size = sizeof(int);
+    return !getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &domain, &size) &&
+           !getsockopt(socket, SOL_SOCKET, SO_TYPE, &type, &size) &&
+           (domain == AF_INET || domain == AF_INET6) && type == SOCK_DGRAM;
+}
+
+struct server *server_start(struct table *table, int socket, int up, const char *name)
+{
+    errno = ESOCKTNOSUPPORT;
+    struct server *server = is_udp(socket) ? calloc(1, sizeof *server) : NULL;
+    if (!server)
+        return NULL;
+    server->process = getpid();
+    server->socket = fcntl(socket, F_DUPFD_CLOEXEC, 0);
+    server->up = fcntl(up, F_DUPFD_CLOEXEC, 0);
+    server->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    atomic_init(&server->reader.table, table);
+    lay_out(server);
     /* Signals are for the interpreter's own thread. */
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     reader_join(&server->reader);
-    int error = server->wake < 0 ? errno : pthread_create(&server->thread, NULL, run, server);
+    int error = is_ready(server) ? pthread_create(&server->thread, NULL, run, server) : errno;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (error) {
-        reader_part(&server->reader);
-        if (server->wake >= 0)
-            close(server->wake);
-        free(server);
+        close_all(server);
+        server_free(server);
         errno = error;
         return NULL;
     }
@@ -267,7 +295,8 @@ struct server *server_start(struct table *table, int socket, int up, const char 
 void server_use(struct server *server, struct table *table)
 {
     atomic_store(&server->reader.table, table);
-    reader_await(&server->reader);
+    if (server->process == getpid())
+        reader_await(&server->reader);
 }
 
 struct reader *server_reader(struct server *server)
@@ -278,11 +307,13 @@ struct reader *server_reader(struct server *server)
 void server_stop(struct server *server)
 {
     uint64_t one = 1;
-    atomic_store_explicit(&server->stopping, true, memory_order_release);
-    while (write(server->wake, &one, sizeof one) < 0 && errno == EINTR)
-        ;
-    pthread_join(server->thread, NULL);
-    close(server->wake);
+    if (server->process == getpid()) {
+        atomic_store_explicit(&server->stopping, true, memory_order_release);
+        while (write(server->wake, &one, sizeof one) < 0 && errno == EINTR)
+            ;
+        pthread_join(server->thread, NULL);
+    }
+    close_all(server);
 }
 
 void server_free(struct server *server)

@@ -3,7 +3,6 @@
 
 #include <sched.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { FREE = 0, GONE = 1, LEAST_SLOTS = 16 };
 
@@ -22,20 +21,20 @@ static struct reader *readers;
         v2 += v1, v1 = TURN(v1, 17) ^ v2, v2 = TURN(v2, 32);                                       \
     } while (0)
 
-static uint64_t hashed(const uint64_t key[2], uint64_t tweak, const char *text, size_t size)
+static uint64_t hashed(const uint64_t key[2], uint64_t tweak, const void *octets, size_t size)
 {
+    const uint8_t *at = octets, *end = at + (size & ~(size_t)7);
     uint64_t v0 = key[0] ^ 0x736f6d6570736575, v1 = key[1] ^ tweak ^ 0x646f72616e646f6d;
     uint64_t v2 = key[0] ^ 0x6c7967656e657261, v3 = key[1] ^ tweak ^ 0x7465646279746573;
     uint64_t word, last = (uint64_t)size << 56;
-    const char *end = text + (size & ~(size_t)7);
-    for (; text < end; text += 8) {
-        memcpy(&word, text, 8);
+    for (; at < end; at += 8) {
+        memcpy(&word, at, 8);
         v3 ^= word;
         ROUND;
         v0 ^= word;
     }
-    for (size_t at = 0; at < (size & 7); at++)
-        last |= (uint64_t)(uint8_t)text[at] << (8 * at);
+    for (size_t rest = 0; rest < (size & 7); rest++)
+        last |= (uint64_t)at[rest] << (8 * rest);
     v3 ^= last;
     ROUND;
     v0 ^= last;
@@ -71,30 +70,26 @@ static void retire(struct table *table, void *taken)
     struct block *block = taken;
     if (!block)
         return;
-    block->next = table->retired;
     block->retired = atomic_fetch_add(&epoch, 1);
-    table->retired = block;
+    *table->last = block;
+    table->last = &block->next;
 }
 
 void table_reclaim(struct table *table)
 {
-    if (!table->retired)
-        return;
     uint64_t oldest = UINT64_MAX;
     for (struct reader *reader = readers; reader; reader = reader->next) {
         uint64_t inside = atomic_load(&reader->inside);
         if (inside && inside < oldest)
             oldest = inside;
     }
-    for (struct block **at = &table->retired; *at;) {
-        struct block *block = *at;
-        if (block->retired < oldest) {
-            *at = block->next;
-            freed(table, block);
-        } else {
-            at = &block->next;
-        }
+    while (table->retired && table->retired->retired < oldest) {
+        struct block *block = table->retired;
+        table->retired = block->next;
+        freed(table, block);
     }
+    if (!table->retired)
+        table->last = &table->retired;
 }
 
 void reader_join(struct reader *reader)
@@ -157,25 +152,22 @@ static void slots_put(struct slots *slots, uint64_t hash, uint64_t value)
     atomic_store(&slots->at[at], value);
 }
 
-/* Put a value in, into larger slots where they are two thirds full; what is gone stays behind. */
-static bool slots_add(struct table *table, struct slots *_Atomic *place, bool entries,
-                      uint64_t hash, uint64_t value)
+/* Have room for one more: larger slots where they are two thirds full; what is gone stays behind. */
+static bool slots_widen(struct table *table, struct slots *_Atomic *place, bool entries)
 {
     struct slots *slots = atomic_load(place);
-    if ((slots->used + 1) * 3 > (slots->mask + 1) * 2) {
-        struct slots *larger = slots_new(table, slots->live + 1);
-        if (!larger)
-            return false;
-        for (size_t at = 0; at <= slots->mask; at++) {
-            uint64_t found = atomic_load_explicit(&slots->at[at], memory_order_relaxed);
-            if (found > GONE)
-                slots_put(larger, entries ? entry_of(found)->hash : found, found);
-        }
-        atomic_store(place, larger);
-        retire(table, slots);
-        slots = larger;
+    if ((slots->used + 1) * 3 <= (slots->mask + 1) * 2)
+        return true;
+    struct slots *larger = slots_new(table, slots->live + 1);
+    if (!larger)
+        return false;
+    for (size_t at = 0; at <= slots->mask; at++) {
+        uint64_t found = atomic_load_explicit(&slots->at[at], memory_order_relaxed);
+        if (found > GONE)
+            slots_put(larger, entries ? entry_of(found)->hash : found, found);
     }
-    slots_put(slots, hash, value);
+    atomic_store(place, larger);
+    retire(table, slots);
     return true;
 }
 
@@ -207,7 +199,7 @@ static _Atomic uint64_t *place_of_entry(struct slots *slots, uint64_t hash, cons
             continue;
         const struct entry *entry = entry_of(found);
         if (entry->hash == hash && entry->text_size == size &&
-            !memcmp((const char *)entry + entry->text, text, size))
+            !memcmp(&entry->rrsets[entry->count], text, size))
             return &slots->at[at];
     }
 }
@@ -221,7 +213,7 @@ struct table *table_new(const uint64_t key[2])
         return NULL;
     memcpy(table->key, key, sizeof table->key);
     table->size = sizeof *table;
-    table->chance = key[0] | 1;
+    table->last = &table->retired;
     struct slots *entries = slots_new(table, 0), *names = slots_new(table, 0);
     if (!entries || !names) {
         free(entries);
@@ -254,7 +246,7 @@ void table_free(struct table *table)
     free(table);
 }
 
-enum { OF_ENTRIES = MOST_ZONES, OF_NETWORKS }; /* tweaks that no zone has */
+enum { OF_ENTRIES = MOST_ZONES, OF_NETWORKS, OF_TURNS }; /* tweaks that no zone has */
 
 uint64_t table_hash(const struct table *table, const char *text, size_t size)
 {
@@ -268,104 +260,93 @@ static uint64_t hash_of_name(const struct table *table, uint8_t base, const char
 
 uint64_t table_mix(const struct table *table, const uint8_t *octets, size_t size)
 {
-    return hashed(table->key, OF_NETWORKS, (const char *)octets, size);
+    return hashed(table->key, OF_NETWORKS, octets, size);
 }
 
 static uint16_t chosen(struct table *table, uint16_t count)
 {
-    table->chance ^= table->chance << 13;
-    table->chance ^= table->chance >> 7;
-    table->chance ^= table->chance << 17;
-    return count ? (uint16_t)((table->chance >> 32) % count) : 0;
+    uint64_t number = table->chosen++;
+    return (uint16_t)(hashed(table->key, OF_TURNS, &number, sizeof number) % count);
 }
 
-/* What an rrset takes in an entry: nothing where no answer has room for it. */
-struct room {
-    size_t records, extra, starts;
-};
+/* What no answer has room for takes none here. */
 
-static struct room room_of(const struct given *given)
+static size_t records_size(const struct table *table, const struct given *given)
 {
-    struct room room = {0};
+    size_t size = 0;
     for (size_t at = 0; at < given->count; at++)
-        room.records += given->sizes[at];
-    if (room.records > MOST_PACKET)
-        return (struct room){TOO_BIG, 0, 0};
-    room.extra = given->extra_size <= MOST_PACKET ? given->extra_size : 0;
-    room.starts = given->count * sizeof(uint16_t);
-    return room;
+        size += given->records[at].size;
+    return size <= table->udp_size ? size : 0;
 }
 
-static void fill(struct table *table, struct entry *entry, struct rrset *rrset,
-                 const struct given *given)
+static size_t extra_size(const struct table *table, const struct given *given)
 {
-    struct room room = room_of(given);
-    uint8_t *starts = (uint8_t *)entry + rrset->starts, *to = (uint8_t *)entry + rrset->records;
+    return given->extra.size <= table->udp_size ? given->extra.size : 0;
+}
+
+static size_t rrset_size(const struct table *table, const struct given *given)
+{
+    size_t records = records_size(table, given);
+    return records ? given->count * sizeof(uint16_t) + records + extra_size(table, given) : 0;
+}
+
+/* Fill in an rrset, with its octets from `to` on; return where these end. */
+static uint8_t *filled(struct table *table, struct entry *entry, struct rrset *rrset,
+                       const struct given *given, uint8_t *to)
+{
+    size_t size = records_size(table, given), extra = extra_size(table, given), start = 0;
     rrset->type = given->type;
-    rrset->size = (uint16_t)room.records;
-    if (room.records == TOO_BIG)
-        return;
+    rrset->size = size ? (uint16_t)size : TOO_BIG;
+    rrset->starts = (uint32_t)(to - (uint8_t *)entry);
+    if (!size)
+        return to;
     rrset->count = given->count;
+    rrset->extra_count = extra ? given->extra_count : 0;
+    rrset->extra_size = (uint16_t)extra;
     atomic_init(&rrset->turn, chosen(table, given->count));
     for (size_t at = 0; at < given->count; at++) {
-        uint16_t start = (uint16_t)(to - ((uint8_t *)entry + rrset->records));
-        memcpy(starts + at * sizeof start, &start, sizeof start);
-        memcpy(to, given->records[at], given->sizes[at]);
-        to += given->sizes[at];
+        to = put16(to, (uint16_t)start);
+        start += given->records[at].size;
     }
-    if (room.extra) {
-        memcpy(to, given->extra, room.extra);
-        rrset->extra_size = (uint16_t)room.extra;
-        rrset->extra_count = given->extra_count;
-    }
+    for (size_t at = 0; at < given->count; at++)
+        to = copied(to, given->records[at].at, given->records[at].size);
+    return copied(to, given->extra.at, extra);
 }
 
-static struct entry *entry_new(struct table *table, const char *text, size_t size,
-                               const struct given *given, size_t count)
+static struct entry *entry_new(struct table *table, uint64_t hash, const char *text, size_t size,
+                               uint8_t zone, const struct given *given, size_t count)
 {
-    size_t head = sizeof(struct entry) + count * sizeof(struct rrset), starts = 0, records = 0;
-    for (size_t at = 0; at < count; at++) {
-        struct room room = room_of(&given[at]);
-        starts += room.starts;
-        records += room.records == TOO_BIG ? 0 : room.records + room.extra;
-    }
-    struct entry *entry = allocated(table, head + starts + size + records);
+    size_t whole = offsetof(struct entry, rrsets) + count * sizeof(struct rrset) + size;
+    for (size_t at = 0; at < count; at++)
+        whole += rrset_size(table, &given[at]);
+    struct entry *entry = allocated(table, whole);
     if (!entry)
         return NULL;
-    entry->text = (uint32_t)(head + starts);
+    entry->hash = hash;
     entry->text_size = (uint8_t)size;
+    entry->zone = zone;
     entry->count = (uint16_t)count;
-    entry->hash = table_hash(table, text, size);
-    memcpy((char *)entry + entry->text, text, size);
-    starts = head;
-    records = entry->text + size;
-    for (size_t at = 0; at < count; at++) {
-        struct room room = room_of(&given[at]);
-        entry->rrsets[at].starts = (uint32_t)starts;
-        entry->rrsets[at].records = (uint32_t)records;
-        fill(table, entry, &entry->rrsets[at], &given[at]);
-        starts += room.starts;
-        records += room.records == TOO_BIG ? 0 : room.records + room.extra;
-    }
+    uint8_t *to = copied((uint8_t *)&entry->rrsets[count], text, size);
+    for (size_t at = 0; at < count; at++)
+        to = filled(table, entry, &entry->rrsets[at], &given[at], to);
     return entry;
 }
 
 bool table_teach(struct table *table, const char *text, size_t size, uint8_t zone,
                  const struct given *given, size_t count)
 {
-    struct entry *entry = entry_new(table, text, size, given, count);
+    uint64_t hash = table_hash(table, text, size);
+    _Atomic uint64_t *place = place_of_entry(atomic_load(&table->entries), hash, text, size);
+    if (!place && !slots_widen(table, &table->entries, true))
+        return false;
+    struct entry *entry = entry_new(table, hash, text, size, zone, given, count);
     if (!entry)
         return false;
-    entry->zone = zone;
     uint64_t value = (uint64_t)(uintptr_t)entry;
-    struct slots *slots = atomic_load(&table->entries);
-    _Atomic uint64_t *place = place_of_entry(slots, entry->hash, text, size);
-    if (place) {
+    if (place)
         retire(table, entry_of(atomic_exchange(place, value)));
-    } else if (!slots_add(table, &table->entries, true, entry->hash, value)) {
-        freed(table, &entry->block);
-        return false;
-    }
+    else
+        slots_put(atomic_load(&table->entries), hash, value);
     return true;
 }
 
@@ -385,9 +366,9 @@ void table_fetch_slot(struct table *table, uint64_t hash)
 void table_fetch_entry(struct table *table, uint64_t hash)
 {
     struct slots *slots = atomic_load(&table->entries);
-    const char *entry = (const char *)entry_of(atomic_load(&slots->at[hash & slots->mask]));
-    __builtin_prefetch(entry);
-    __builtin_prefetch(entry + 64);
+    uint64_t found = atomic_load(&slots->at[hash & slots->mask]);
+    __builtin_prefetch(entry_of(found));
+    __builtin_prefetch(entry_of(found + 64));
 }
 
 bool table_knows(struct table *table, const char *text, size_t size)
@@ -407,7 +388,7 @@ bool table_forget(struct table *table, const char *text, size_t size)
     return true;
 }
 
-bool table_deny(struct table *table, uint8_t zone, const uint8_t *record, size_t size)
+bool table_deny(struct table *table, uint8_t zone, const void *record, size_t size)
 {
     struct denial *denial = NULL;
     if (record) {
@@ -429,7 +410,10 @@ bool table_has(struct table *table, uint8_t base, const char *text, size_t size)
 bool table_add(struct table *table, uint8_t base, const char *text, size_t size)
 {
     uint64_t hash = hash_of_name(table, base, text, size);
-    return slots_add(table, &table->names, false, hash, hash);
+    if (!slots_widen(table, &table->names, false))
+        return false;
+    slots_put(atomic_load(&table->names), hash, hash);
+    return true;
 }
 
 bool table_remove(struct table *table, uint8_t base, const char *text, size_t size)
