@@ -1,0 +1,3 @@
+from pathlib import Path
+def measure(folder: Path, tasks: int) -> None:
+    pass
