@@ -59,11 +59,11 @@ def write(folder: Path, kinds: dict[str, list[str]]) -> dict[str, Path]:
     return files
 
 
-def command(server: Server, file: Path, *, pinned: bool = True) -> list[str]:
+def command(port: int, file: Path, *, pinned: bool = True) -> list[str]:
     """Return how dnsperf is run, but for what ends it."""
     pin = ["taskset", "-c", str(CPUS[-1])] if pinned else []
     return [
-        *pin, "dnsperf", "-s", "127.0.0.1", "-p", str(server.port), "-d", str(file),
+        *pin, "dnsperf", "-s", "127.0.0.1", "-p", str(port), "-d", str(file),
         "-c", str(CLIENTS), "-q", str(OUTSTANDING), "-t", "2",
     ]  # fmt: skip
 
@@ -71,14 +71,14 @@ def command(server: Server, file: Path, *, pinned: bool = True) -> list[str]:
 def ask_all(server: Server, file: Path, transport: str = "udp") -> None:
     """Ask everything once, so that it is known."""
     end = ["-m", transport, "-n", "1"]
-    subprocess.run([*command(server, file), *end], check=True, capture_output=True)
+    subprocess.run([*command(server.port, file), *end], check=True, capture_output=True)
 
 
 def run(server: Server, file: Path, transport: str, seconds: float, *, pinned: bool = True) -> Run:
     """Send queries for some seconds."""
     before = server.used()
     printed = subprocess.run(
-        [*command(server, file, pinned=pinned), "-m", transport, "-l", str(seconds)],
+        [*command(server.port, file, pinned=pinned), "-m", transport, "-l", str(seconds)],
         check=True, capture_output=True, text=True,
     ).stdout  # fmt: skip
     spent = server.used() - before

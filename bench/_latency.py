@@ -6,7 +6,7 @@ from pathlib import Path
 
 import _asking
 import _servers
-from _master import serving
+from _master import AGENTS, serving
 from _servers import Server
 
 PORT = 25_053
@@ -19,7 +19,7 @@ NAMES = 10_000
 
 def measure(folder: Path, tasks: int) -> None:
     """Print percentiles of latency for both, at half of what the server answers at most."""
-    _servers.written(folder, tasks)
+    _servers.written(folder, tasks, AGENTS)
     kinds = _asking.questions(_servers.zone(folder), NAMES)
     file = _asking.write(folder, {"A": kinds["A"]})["A"]
     rate = 0.0
@@ -38,7 +38,7 @@ def measure(folder: Path, tasks: int) -> None:
 
 def latencies(server: Server, file: Path, rate: float) -> tuple[list[float], int]:
     """Return how long each query took, in seconds, sorted; and how many had no answer."""
-    command = [*_asking.command(server, file, pinned=False), "-v", "-Q", str(int(rate))]
+    command = [*_asking.command(server.port, file, pinned=False), "-v", "-Q", str(int(rate))]
     if os.geteuid() == 0:
         command = ["nice", "-n", "-10", *command]  # how long the client waits is not the question
     printed = subprocess.run(

@@ -89,9 +89,9 @@ def started(
 # The zone.
 
 
-def written(folder: Path, tasks: int) -> None:
+def written(folder: Path, tasks: int, agents: int = AGENTS) -> None:
     """Write the state that the zone is made from."""
-    (folder / "state").write_bytes(states.v1(tasks, AGENTS))
+    (folder / "state").write_bytes(states.v1(tasks, agents))
 
 
 def zone(folder: Path) -> list[Record]:
