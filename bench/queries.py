@@ -137,14 +137,13 @@ def throughput(folder: Path, tasks: int) -> None:
             _servers.knot(folder, 20_053, workers=threads) as knot,
             _servers.pointsman(folder, 22_053, dns=f"threads = {threads}") as ours,
         ):
-            rates = []
             for server in (knot, ours):
                 server.serves()
                 _asking.ask_all(server, file)
-            for _ in range(3):
-                rates.append(
-                    [_asking.run(s, file, "udp", 2, pinned=False).rate for s in (knot, ours)]
-                )
+            rates = [
+                [_asking.run(s, file, "udp", 2, pinned=False).rate for s in (knot, ours)]
+                for _ in range(3)
+            ]
             best = [max(turn) for turn in zip(*rates, strict=True)]
             print(f"{threads:<10}" + "".join(f"{rate:12,.0f}" for rate in best), flush=True)
 
