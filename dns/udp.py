@@ -110,7 +110,7 @@ class UdpListener:
                 self._turn_away(one)
             self._leave()
             for one in self._sockets:
-                self._turn(one)
+                self._drain(one)
         for task in self._later:
             task.cancel()
         for one in self._sockets:
@@ -137,7 +137,7 @@ class UdpListener:
         while len(self._sockets) > count:
             one = self._sockets.pop()
             self._turn_away(one)
-            self._turn(one)
+            self._drain(one)
             one.close()
         if count == 1 and not self.shared:
             self._sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)
@@ -147,6 +147,11 @@ class UdpListener:
         if not self.shared:
             with suppress(OSError):
                 one.connect(one.getsockname())
+
+    def _drain(self, one: socket.socket) -> None:
+        """Answer what waits in a socket that was turned away from; others read on in a shared one."""
+        while self._turn(one) == BATCH and not self.shared:
+            pass
 
     def _leave(self) -> None:
         """Read no more, and end threads that do."""
