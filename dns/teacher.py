@@ -89,24 +89,31 @@ class Teacher:
 
     def follow(self, touched: Mapping[str, Set[str]]) -> None:
         """Take a change over: the names whose answers may differ, by the apex of their zone."""
-        for apex in touched:
-            zone = self._zones.at(apex)
-            if isinstance(zone, Zone):
-                self._mark(zone, touched[apex])
-            if apex in self._denying:
+        names = set().union(*touched.values())
+        zones = [self._zones.at(apex) for apex in touched]
+        moved = {z.apex: self._mark(z, touched[z.apex]) for z in zones if isinstance(z, Zone)}
+        for zone in zones:
+            if isinstance(zone, Mirror):
+                names.update(map(zone.here, moved.get(zone.zone.apex, ())))
+            else:
+                names |= moved[zone.apex]
+            if zone.apex in self._denying:
                 self._deny(zone)
         if self._denying:  # else nothing was asked yet
-            names = set().union(*touched.values())
             names.update(*(self._dependents.get(name, ()) for name in [*names]))
             for name in self.table.known(names):
                 self._teach(name)
 
-    def _mark(self, zone: Zone, names: Iterable[str]) -> None:
-        """Tell which names are there; with a name those above it come and go."""
-        number = self._index[zone.apex]
+    def _mark(self, zone: Zone, names: Iterable[str]) -> set[str]:
+        """Tell which names are there; return those that came or went, some above what changed."""
+        number, moved = self._index[zone.apex], set()
         for name in names:
-            while self.table.mark(number, name, zone.has(name)) and name != zone.apex:
+            while self.table.mark(number, name, zone.has(name)):
+                moved.add(name)
+                if name == zone.apex:
+                    break
                 name = name.partition(".")[2]
+        return moved
 
     def _learns(self, query: bytes) -> bool:
         """Teach what is asked for; return whether there was something to teach."""
