@@ -173,14 +173,14 @@ class Responder:
         flags = self._flags | wire.AA | (data[2] << 8 & wire.RD)
         ready = self._table.ready(key)
         if ready is None:
-            return self._denied(data, key, flags | wire.NXDOMAIN, opt, tcp=tcp)
+            return self._denied(data, key, flags | wire.NXDOMAIN, opt, most, tcp=tcp)
         parts = Parts(question, flags, ready, opt, most)
         bodies = self._table.learn(data, end, parts, tcp=tcp)
         message.cell(parts, tcp=tcp)[0] += 1
         return data[:2] + (next(bodies) if bodies else message.body(parts))
 
     def _denied(
-        self, data: bytes, key: bytes, flags: int, opt: bytes, *, tcp: bool
+        self, data: bytes, key: bytes, flags: int, opt: bytes, most: int, *, tcp: bool
     ) -> bytes | None:
         """Say that a name is not there; None for one that is, or that takes more than a look."""
         length = len(key) - 4
@@ -189,11 +189,11 @@ class Responder:
         if zone is None or key[-2:] != _IN or not zone.loaded or zone.has(name):
             return None
         type_ = int.from_bytes(data[12 + length : 14 + length])
-        if type_ in _TRANSFERS:
+        soa = self._denials.record(zone, length)
+        if type_ in _TRANSFERS or 16 + length + len(soa) + len(opt) > most:
             return None
         self.counts.cell("tcp" if tcp else "udp", type_, "nxdomain")[0] += 1
         head = message.HEAD.pack(flags, 1, 0, 1, 1 if opt else 0)
-        soa = self._denials.record(zone, length)
         return data[:2] + head + data[12 : 16 + length] + soa + opt
 
     def _worked_out(self, data: bytes, host: str, *, tcp: bool) -> tuple[Answer, bool]:

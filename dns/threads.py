@@ -42,19 +42,22 @@ class Threads:
         """Start at once; raises Fatal when the system has no more threads or memory."""
         from pointsman.dns import _native  # which is there, as there is a table
 
-        self.up, self._down = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.up.setblocking(False)
-        widen(self._down, WAITING, sending=True)
         self._counts = counts
         self._servers: list[_native.Server] = []
         try:
+            self.up, self._down = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        except OSError as error:
+            raise _missing(error) from error
+        try:
+            self.up.setblocking(False)
+            widen(self._down, WAITING, sending=True)
             for one in sockets:
                 made = _native.Server(table, one.fileno(), self._down.fileno(), "dns")
                 self._servers.append(made)
                 counts.gather(made.counts)
         except OSError as error:
             self.close()
-            raise Fatal(f"dns.threads: a thread can't be started: {error.strerror}") from error
+            raise _missing(error) from error
 
     def __len__(self) -> int:
         return len(self._servers)
@@ -82,6 +85,10 @@ class Threads:
         self.stop()
         self.up.close()
         self._down.close()
+
+
+def _missing(error: OSError) -> Fatal:
+    return Fatal(f"dns.threads: a thread can't be started: {error.strerror}")
 
 
 def _address(found: bytes) -> Any:

@@ -149,7 +149,7 @@ class UdpListener:
                 one.connect(one.getsockname())
 
     def _drain(self, one: socket.socket) -> None:
-        """Answer what came before packets were turned away; of a shared socket others have it."""
+        """Answer what waits in a socket that gets no more; a shared one is read on by others."""
         while self._turn(one) == BATCH and not self.shared:
             pass
 

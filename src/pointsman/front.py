@@ -15,7 +15,7 @@ from pointsman.dns.cookies import Cookies
 from pointsman.dns.counts import Counts
 from pointsman.dns.forwarder import Forwarder
 from pointsman.dns.limit import Limiter, split
-from pointsman.dns.teacher import MISSING, Teacher
+from pointsman.dns.teacher import MISSING, MOST_ZONES, Teacher
 from pointsman.dns.transfer import Transfers
 from pointsman.dns.tsig import Keys
 from pointsman.dns.zone import Zones
@@ -57,8 +57,7 @@ class Front:
         if self._next_teacher not in (None, self._teacher):
             self._next_teacher.close()  # its responder never came to answer
         self._next_teacher = teacher = None
-        # Native threads write no log.
-        if config.native and not config.query_log and not MISSING:
+        if not why_not(config, zones):
             rate, limit = split(limit)
             common = flags(elsewhere) | wire.AA
             teacher = self._next_teacher = Teacher(
@@ -90,16 +89,12 @@ class Front:
         if self._teacher not in (None, responder.teacher):
             self._teacher.close()
         self._teacher = responder.teacher
-        self._say(config)
+        self._say(config, responder.zones)
 
-    def _say(self, config: DnsConfig) -> None:
+    def _say(self, config: DnsConfig, zones: Zones) -> None:
         """Tell who answers, where that is new."""
-        if not config.native:
-            said = "all DNS answers are made in Python: dns.native is false"
-        elif MISSING:
-            said = f"all DNS answers are made in Python: no native responder ({MISSING})"
-        elif config.query_log:
-            said = "all DNS answers are made in Python, as dns.query_log asks for"
+        if why := why_not(config, zones):
+            said = f"all DNS answers are made in Python{why}"
         else:
             said = f"known DNS answers are native, threads for each address: {config.threads}"
         if said != self._said:
@@ -120,6 +115,19 @@ class Front:
             forwarder = settings.forwarder(self.counts) if settings else None
         self._next = settings, forwarder
         return forwarder
+
+
+def why_not(config: DnsConfig, zones: Zones) -> str:
+    """Return why nothing is answered natively, as the end of a sentence; "" where it is."""
+    if not config.native:
+        return ": dns.native is false"
+    if MISSING:
+        return f": no native responder ({MISSING})"
+    if config.query_log:  # which native threads do not write
+        return ", as dns.query_log asks for"
+    if (count := len([*zones.served])) > MOST_ZONES:
+        return f": of {count} zones it has room for {MOST_ZONES}"
+    return ""
 
 
 def secret(file: str) -> bytes:

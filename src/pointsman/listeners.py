@@ -227,13 +227,13 @@ class Listeners:
             await self._open.pop(at).close()
         self._open |= opened
 
-    def _bound(self, at: Endpoint, shared: bool) -> _Pair:
+    def _bound(self, at: Endpoint, sharing: bool) -> _Pair:
         sockets = []
 
         def bind(
-            kind: socket.SocketKind, address: str, port: int, *, shared: bool = shared
+            kind: socket.SocketKind, address: str, port: int, *, shared: bool = False
         ) -> socket.socket:
-            sockets.append(self._handed.bound(kind, address, port, shared=shared))
+            sockets.append(self._handed.bound(kind, address, port, shared=shared or sharing))
             return sockets[-1]
 
         udp = UdpListener(at.host, at.port, self._answers.udp, self._counts, bind=bind)

@@ -118,6 +118,47 @@ def test_kinds() -> None:
     assert kind(answer(code=1)) == kind(answer(code=2)) == "error"
 
 
+# Shared between native threads and Python (`limit.split`).
+
+
+@given(st.integers(0, 60), st.integers(0, 60))
+def test_both_shares_together_are_the_limits(of_a_kind: int, of_all: int) -> None:
+    given = RateLimit(per_second=of_a_kind, all_per_second=of_all)
+    share, rest = limit.split(given)
+    if not given.limits:
+        assert (share, rest) == (-1, given)
+        return
+    for whole, other in ((of_a_kind, rest.per_second), (of_all, rest.all_per_second)):
+        assert share + other == whole if whole else other == 0
+        assert bool(whole) == bool(other)  # 0 would be no limit at all
+    assert rest.exempt == given.exempt
+
+
+@given(
+    st.integers(1, 30),
+    st.integers(0, 60),
+    st.lists(st.tuples(st.floats(0, 0.3), st.integers(0, 3)), max_size=150),
+)
+def test_both_who_answer_never_send_more_than_the_limits(
+    of_a_kind: int, of_all: int, asked: list[tuple[float, int]]
+) -> None:
+    share, rest = limit.split(RateLimit(per_second=of_a_kind, all_per_second=of_all, slip=0))
+    clock = Clock()
+    native = Limiter(RateLimit(per_second=0, all_per_second=share, slip=0), clock)
+    python = Limiter(rest, clock)
+    sent: list[tuple[float, int]] = []
+    for pause, number in asked:
+        clock.now += pause
+        one = answer(f"x{number}.mesos.")
+        # Native code counts all kinds together, and leaves to Python what is over its share.
+        if (share and native.verdict(OUTSIDE, one) is SEND) or python.verdict(OUTSIDE, one) is SEND:
+            sent.append((clock.now, number))
+    for at, (start, _) in enumerate(sent):
+        within = [number for time, number in sent[at:] if time < start + 1]
+        assert all(within.count(number) <= 2 * of_a_kind for number in range(4))
+        assert not of_all or len(within) <= 2 * of_all
+
+
 # Through the whole responder.
 
 
