@@ -213,12 +213,12 @@ def mesos_dns(folder: Path, port: int, binary: str, tasks: int) -> Iterator[Serv
     }
     (folder / "mesos-dns.json").write_text(json.dumps(settings))
     host, _, master_port = MASTER.partition(":")
-    serve = [sys.executable, "-m", "http.server", "--bind", host, "-d", master.parent, master_port]
-    with started("master", serve, folder):
+    where = ["--bind", host, "-d", str(master.parent), master_port]
+    with started("master", [sys.executable, "-m", "http.server", *where], folder):
         for _ in range(100):
             with suppress(OSError), socket.create_connection((host, int(master_port)), 1):
                 break
             time.sleep(0.1)
-        command = [binary, "-config", folder / "mesos-dns.json"]
+        command = [binary, "-config", str(folder / "mesos-dns.json")]
         with started("mesos-dns", command, folder, port) as server:
             yield server

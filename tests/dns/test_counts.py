@@ -62,7 +62,7 @@ def test_who_is_let_go_is_counted_for_the_last_time_and_another_begins_at_nothin
     counts = Counts()
     for many in (3, 4):
         now = numbers(many, 1, 1)
-        source = lambda now=now: now  # type: ignore[misc] # noqa: E731
+        source = lambda now=now: now  # noqa: E731
         counts.gather(source)
         counts.let_go(source)
         counts.collect()

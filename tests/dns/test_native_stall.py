@@ -139,9 +139,9 @@ def test_an_interpreter_that_is_busy_in_c_delays_no_known_answer() -> None:
             pass_fds=[writing],
         )
         os.close(writing)
+        assert client.stdin
+        assert client.stdout
         try:
-            assert client.stdin
-            assert client.stdout
             assert client.stdout.readline() == b"ready\n"
             client.stdin.write(b"go")
             client.stdin.close()
