@@ -45,13 +45,13 @@ said() { journalctl -u pointsman | grep -q "$1"; }
 step reload
 pid=$(show MainPID)
 systemctl reload pointsman
-until said 'reloaded /etc' && [ "$(show ActiveState)" = active ]; do sleep 1; done
+until said 'pointsman.toml: reloaded' && [ "$(show ActiveState)" = active ]; do sleep 1; done
 [ "$(show MainPID)" = "$pid" ] && echo the same process
 step refused
 cp /etc/pointsman/pointsman.toml /etc/pointsman/kept
 echo 'nonsense = 1' >>/etc/pointsman/pointsman.toml
 systemctl reload pointsman
-until said 'reload refused: .*nonsense' && [ "$(show ActiveState)" = active ]; do sleep 1; done
+until said 'reload refused; .*nonsense' && [ "$(show ActiveState)" = active ]; do sleep 1; done
 [ "$(show MainPID)" = "$pid" ] && echo the same process
 dig +short @127.0.0.1 web.marathon.mesos | sort
 cp /etc/pointsman/kept /etc/pointsman/pointsman.toml
