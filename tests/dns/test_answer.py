@@ -317,7 +317,7 @@ def test_services_that_come_and_go_leave_nothing_behind() -> None:
     if responder.teacher:
         assert not responder.teacher._dependents
         assert not responder.teacher._targets
-        assert not responder.teacher.table.known([gone.name])
+        assert not responder.teacher.table.known(["_x._tcp.mesos."])
 
 
 def test_outcomes_are_counted() -> None:

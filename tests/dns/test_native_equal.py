@@ -18,9 +18,16 @@ from pointsman.dns.zone import Mirror, Soa, Zone, Zones
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"no native responder: {MISSING}")
 
 LONG = f"{'x' * 63}.{'y' * 63}."
-APEXES = ("mesos.", "in.mesos.", "x.deep.in.mesos.", "example.", "10.in-addr.arpa.",
-          "0.10.in-addr.arpa.", f"{LONG}mesos.")  # fmt: skip
-MIRRORS = ("mesos.thisdcos.directory.", "mirror.mesos.", "in.mirror.mesos.", f"m.{LONG}")
+APEXES: tuple[str, ...] = (
+    "mesos.", "in.mesos.", "x.deep.in.mesos.", "example.", "10.in-addr.arpa.",
+    "0.10.in-addr.arpa.", f"{LONG}mesos.",
+)  # fmt: skip
+MIRRORS: tuple[str, ...] = (
+    "mesos.thisdcos.directory.",
+    "mirror.mesos.",
+    "in.mirror.mesos.",
+    f"m.{LONG}",
+)
 LABELS = ("web", "a", "b", "_tcp", "_web", "x", "in", "deep", "0", "1", "ns1", "mesos", "z" * 63)
 HOST = "10.9.9.9"
 

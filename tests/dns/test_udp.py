@@ -308,8 +308,8 @@ def test_a_socket_of_the_service_manager_is_read_by_all_and_left_as_it_was() -> 
         async def test(one: Listening) -> None:
             one.listener.shared = True
             assert one.listener.address[1] == port
+            client = one.client()
             for threads in SWITCHES:
-                client = one.client()
                 one.serve(threads)
                 for query in numbered(100):
                     client.send(query)
