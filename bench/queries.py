@@ -16,7 +16,7 @@ from _measure import versus
 from _servers import Server
 
 UNIT = "µs of CPU a query"
-OURS, PYTHON = "Pointsman", "in Python"
+OURS, PYTHON = "Pointsman", "Pointsman-Python"
 PARTS = ("cost", "throughput", "memory", "latency")
 
 
@@ -82,7 +82,7 @@ def compare(tasks: int, options: argparse.Namespace, *, tcp: bool) -> dict[str, 
             server.pin(_asking.SERVER)
         print(f"\n{tasks:,} tasks, {len(records):,} records; {tasks:,} names asked for")
         print("microseconds of CPU per query, and thousands of queries a second\n")
-        print(f"{'':24}" + "".join(f"{server.name:>16}" for server in servers) + f"{'to Knot':>11}")
+        print(f"{'':24}" + "".join(f"{server.name:>18}" for server in servers) + f"{'to Knot':>11}")
         for transport in ("udp", "tcp") if tcp else ("udp",):
             for kind, file in files.items():
                 cost = least(servers, file, transport, options.rounds, options.seconds)
@@ -110,7 +110,7 @@ def least(
 def row(servers: Sequence[Server], cost: dict[str, Run]) -> str:
     """Return what is printed of one kind of query."""
     runs = (cost[server.name] for server in servers)
-    cells = "".join(f"{run.cost:10.2f} ({run.rate / 1e3:3.0f})" for run in runs)
+    cells = "".join(f"{run.cost:12.2f} ({run.rate / 1e3:3.0f})" for run in runs)
     return f"{cells}{cost[OURS].cost / cost['Knot'].cost:10.2f}x"
 
 
