@@ -6,7 +6,7 @@ from contextlib import ExitStack, suppress
 import dns.edns
 import dns.message
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointlab.servers.paths import PATIENCE, Loop
@@ -128,6 +128,7 @@ def test_kinds() -> None:
 # Shared between native threads and Python (`limit.split`).
 
 
+@settings(deadline=None)
 @given(st.integers(0, 60), st.integers(0, 60))
 def test_both_shares_together_are_the_limits(of_a_kind: int, of_all: int) -> None:
     given = RateLimit(per_second=of_a_kind, all_per_second=of_all)
@@ -141,6 +142,7 @@ def test_both_shares_together_are_the_limits(of_a_kind: int, of_all: int) -> Non
     assert rest.exempt == given.exempt
 
 
+@settings(deadline=None)
 @given(
     st.integers(1, 30),
     st.integers(0, 60),

@@ -261,6 +261,7 @@ def test_native_answers_are_those_of_python(data: st.DataObject) -> None:
             assert one[3] & 0xF == wanted(zones, name)
 
 
+@settings(deadline=None)
 @given(st.integers(2, 40), st.integers(0, 100), st.sampled_from(["A", "SRV"]))
 def test_each_record_comes_first_once_in_as_many_answers(
     count: int, before: int, type_: str
