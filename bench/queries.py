@@ -87,7 +87,8 @@ def compare(tasks: int, options: argparse.Namespace, *, tcp: bool) -> dict[str, 
             for kind, file in files.items():
                 cost = least(servers, file, transport, options.rounds, options.seconds)
                 print(f"{transport} {kind:20}" + row(servers, cost), flush=True)
-                peers = {name: run.cost for name, run in cost.items() if name != OURS}
+                apart = {OURS} if transport == "udp" else {OURS, PYTHON}  # all TCP is Python's
+                peers = {name: run.cost for name, run in cost.items() if name not in apart}
                 what = f"{tasks:,} tasks, {transport.upper()}, {kind}"
                 versus(what, UNIT, cost[OURS].cost, peers)
                 ours[f"{transport} {kind}"] = cost[OURS].cost
