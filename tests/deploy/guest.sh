@@ -36,6 +36,10 @@ step rules
 iptables-legacy-save | grep -o '^-A POINTSMAN[A-Z-]*' | sort -u
 step dns
 dig +short @127.0.0.1 web.marathon.mesos | sort
+step native
+# What was asked with a cookie went up to Python, which taught the name.
+dig +short +nocookie @127.0.0.1 web.marathon.mesos | sort
+cat /proc/"$(show MainPID)"/task/*/comm | grep -cx dns
 step sandbox
 nsenter -t "$(show MainPID)" -m sh -c '
   touch /etc/x; touch /usr/x; touch /var/x; echo 1 >/proc/sys/kernel/printk; echo 1 >/sys/kernel/x
