@@ -1,50 +1,99 @@
 """How long answers take at half load, with a large state coming in again and again, and without.
 
-Run by scripts/bench dns --latency.
+Run by scripts/bench dns.
 """
 
+import os
+import select
+import socket
+import struct
 import subprocess
+import time
 from pathlib import Path
 
-import queries
-from _master import serving
+import _asking
+import _servers
+import dnslib
+from _master import AGENTS, serving
 
-PORT = 23_053
+PORT = 25_053
 RESYNC, NEVER = 1.0, 3_600.0
 """Seconds from one resync to the next; one begins when the one before is done."""
 
+SECONDS = 10
+NAMES = 10_000
+EVERY = 500_000
+"""Nanoseconds from one query that is timed to the next, beside those that are the load."""
 
-def measure(folder: Path, tasks: int, seconds: int) -> None:
+LOST = 2_000_000_000
+"""Nanoseconds after which no answer is expected any more."""
+
+SO_TIMESTAMPNS = 35
+"""Of Linux (socket(7)); Python has no name for it."""
+
+
+def measure(folder: Path, tasks: int) -> None:
     """Print percentiles of latency for both, at half of what the server answers at most."""
-    lines = queries.questions(queries.zone(folder, tasks, PORT), 10_000)["A"]
-    (folder / "A").write_text("\n".join(lines) + "\n")
+    _servers.written(folder, tasks, AGENTS)
+    asked = _asking.questions(_servers.zone(folder), NAMES)["A"]
+    file = _asking.write(folder, {"A": asked})["A"]
     rate = 0.0
-    with serving(tasks) as master:
+    with serving(tasks, nice=19) as master:  # as if on a machine of its own
         for what, interval in (("quiet", NEVER), ("one resync after another", RESYNC)):
             discovery = f'masters = ["{master}"], resync_interval = {interval}, timeout = 120.0'
-            toml = queries.configuration(folder, PORT, discovery)
-            (folder / "pointsman.toml").write_text(toml)
-            with queries.pointsman(folder, PORT) as (port, pids):
+            with _servers.pointsman(folder, PORT, discovery=discovery) as server:
+                server.serves()
+                _asking.ask_all(server, file)
                 if not rate:
-                    rate = queries.run(folder / "A", "udp", port, pids(), seconds)[1] / 2
+                    rate = _asking.run(server, file, "udp", 2, pinned=False).rate / 2
                     print(f"{rate:,.0f} queries a second, half of the most; in milliseconds:")
-                    print(f"{'':26}{'p50':>9}{'p99':>9}{'p99.9':>9}{'worst':>9}{'lost':>7}")
-                report(what, latencies(folder, port, rate, seconds))
+                    heads = "".join(f"{head:>9}" for head in ("p50", "p99", "p99.9", "worst"))
+                    print(f"{'':26}{heads}{'lost':>7}{'of a CPU':>14}")
+                before = server.used()
+                load = [*_asking.command(PORT, file, pinned=False), "-Q", str(int(rate))]
+                load += ["-l", str(SECONDS + 1)]
+                with subprocess.Popen(load, stdout=subprocess.DEVNULL):
+                    measured = latencies(PORT, asked)
+                report(what, measured, server.used() - before)
 
 
-def latencies(folder: Path, port: int, rate: float, seconds: int) -> tuple[list[float], int]:
-    """Return how long each query took, in seconds, sorted; and how many had no answer."""
-    command = ["dnsperf", "-s", "127.0.0.1", "-p", str(port), "-d", str(folder / "A"), "-v"]
-    command += ["-c", str(queries.CLIENTS), "-Q", str(int(rate)), "-l", str(seconds), "-t", "2"]
-    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    found = [
-        float(line.rpartition(" ")[2]) for line in printed.splitlines() if line.startswith("> NO")
-    ]
-    return sorted(found), printed.count("> T ")
+def latencies(port: int, asked: list[str]) -> tuple[list[float], int]:
+    """Return how long queries took, in milliseconds, sorted; and how many had no answer.
+
+    An answer's time is that of its packet, by the kernel: how late its reader is does not count.
+    Queries are sent by the clock, whether those before have their answers or not.
+    """
+    queries = [dnslib.DNSRecord.question(line.split()[0]).pack()[2:] for line in asked]
+    nice = os.getpriority(os.PRIO_PROCESS, 0)
+    if os.geteuid() == 0:
+        os.setpriority(os.PRIO_PROCESS, 0, -10)
+    sent, found = dict[int, int](), []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        client.setblocking(False)
+        client.connect(("127.0.0.1", port))
+        due = time.time_ns()
+        end, number = due + SECONDS * 10**9, 0
+        while due < end or (sent and time.time_ns() < end + LOST):
+            if due < end and time.time_ns() >= due:
+                number, due = (number + 1) % 65_536, due + EVERY
+                query = number.to_bytes(2) + queries[number % len(queries)]
+                sent[number] = time.time_ns()
+                client.send(query)
+            late = max(0, due - time.time_ns()) if due < end else EVERY
+            while select.select([client], [], [], late / 1e9)[0]:
+                answer, [(_, _, stamp)], _, _ = client.recvmsg(512, 64)
+                seconds, rest = struct.unpack("@ll", stamp)
+                began = sent.pop(int.from_bytes(answer[:2]))
+                found.append((seconds * 10**9 + rest - began) / 1e6)
+                late = 0
+    os.setpriority(os.PRIO_PROCESS, 0, nice)
+    return sorted(found), len(sent)
 
 
-def report(what: str, measured: tuple[list[float], int]) -> None:
-    """Print one row."""
+def report(what: str, measured: tuple[list[float], int], spent: float) -> None:
+    """Print one row; the CPU tells whether the server had more to do than to answer."""
     found, lost = measured
-    row = [found[int(len(found) * share)] * 1e3 for share in (0.5, 0.99, 0.999)]
-    print(f"{what:26}" + "".join(f"{ms:9.3f}" for ms in (*row, found[-1] * 1e3)) + f"{lost:7}")
+    row = [found[int(len(found) * share)] for share in (0.5, 0.99, 0.999)]
+    cells = "".join(f"{ms:9.3f}" for ms in (*row, found[-1]))
+    print(f"{what:26}{cells}{lost:7}{spent / SECONDS:14.0%}", flush=True)

@@ -42,7 +42,7 @@ asyncio.run(main())
 
 
 @contextmanager
-def serving(count: int) -> Iterator[str]:
+def serving(count: int, nice: int = 0) -> Iterator[str]:
     """Serve a stream that begins with so many tasks, from another process; give its address."""
     with tempfile.TemporaryDirectory() as folder:
         first, master = Path(folder, "first"), Path(folder, "master")
@@ -50,7 +50,7 @@ def serving(count: int) -> Iterator[str]:
         body = b'{"type":"SUBSCRIBED","subscribed":{"get_state":%b}}' % state
         first.write_bytes(b"%d\n%b" % (len(body), body))
         print(f"\na stream that begins with {count:,} tasks, {len(body) / 1e6:.0f} MB", flush=True)
-        command = [sys.executable, "-c", SERVER, str(first), str(master)]
+        command = ["nice", "-n", str(nice), sys.executable, "-c", SERVER, str(first), str(master)]
         master.write_bytes(b"{}")
         with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
             assert process.stdout
@@ -60,7 +60,7 @@ def serving(count: int) -> Iterator[str]:
         port = address.rpartition(":")[2]
         info = {"master_info": {"pid": f"master@{address}"}, "elected_time": 1.5}
         master.write_bytes(json.dumps({"type": "GET_MASTER", "get_master": info}).encode())
-        command[2] = SERVER.replace('"127.0.0.1", 0', f'"127.0.0.1", {port}')
+        command[5] = SERVER.replace('"127.0.0.1", 0', f'"127.0.0.1", {port}')
         with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
             assert process.stdout
             process.stdout.readline()

@@ -1,10 +1,12 @@
 """Query bytes in, answer bytes out: an authoritative server without its sockets.
 
 What was asked before just so is found in the `Table`; of the rest what is plain is answered with
-little ado, and all else is worked out by the rules.
+little ado, and all else is worked out by the rules. Where the native responder answers over UDP,
+what it leaves comes here, and it is taught what is plain.
 """
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
+from itertools import chain
 
 import msgspec
 
@@ -15,8 +17,9 @@ from pointsman.dns.limit import DROP, SEND, Limiter
 from pointsman.dns.message import Parts, Ready
 from pointsman.dns.query import PLAIN_SIZE, TCP_SIZE, Answer, Handler, Later, Query, read
 from pointsman.dns.table import Table
+from pointsman.dns.teacher import Teacher
 from pointsman.dns.tsig import Keys, Signature
-from pointsman.dns.zone import Mirror, Rrset, Zone, Zones
+from pointsman.dns.zone import Mirror, Rrset, Touched, Zone, Zones
 
 UDP_SIZE = 1232
 """What we send at most over UDP, and say so: no fragments on any path (DNS flag day 2020)."""
@@ -57,11 +60,13 @@ class Responder:
         elsewhere: Handler | None = None,
         transfers: Handler | None = None,
         keys: Keys | None = None,
+        teacher: Teacher | None = None,
     ) -> None:
         """Take the zones, and counts to go on with.
 
         ``limiter`` is None for no limits; ``elsewhere`` answers for names of no zone, and is None
-        where they are refused, as ``transfers`` is for those.
+        where they are refused, as ``transfers`` is for those. ``teacher`` is for the same zones and
+        has the same `flags`; it is None without a native responder.
         """
         self.zones = zones
         self.counts = counts or Counts()
@@ -71,7 +76,8 @@ class Responder:
         self._elsewhere = elsewhere
         self._transfers = transfers
         self._keys = keys or Keys((), float)
-        self._flags = wire.QR | (wire.RA if elsewhere else 0)
+        self.teacher = teacher
+        self._flags = flags(elsewhere)
         self._plain_opt = {d: message.opt(settings.udp_size, d) for d in (0, 0x80)}
         self._table = Table()
         self._denials = rendering.Denials()
@@ -99,9 +105,11 @@ class Responder:
             return data[:2] + next(bodies)
         return self._answered(data, host, tcp=True)[0]
 
-    def invalidate(self, names: Iterable[str]) -> None:
-        """Forget the answers of names that a change in a zone touched."""
-        self._table.invalidate(names)
+    def invalidate(self, touched: Touched) -> None:
+        """Forget the answers of names that a change in the zones touched."""
+        self._table.invalidate(chain.from_iterable(touched.values()))
+        if self.teacher is not None:
+            self.teacher.follow(touched)
 
     # Limits.
 
@@ -137,7 +145,10 @@ class Responder:
 
     def _answered(self, data: bytes, host: str, *, tcp: bool) -> tuple[Answer, bool]:
         """Return the answer, and whether the client has shown that its address is its own."""
-        answer = self._table.other_case(data, tcp=tcp) or self._plain(data, tcp=tcp)
+        if self.teacher is not None and not tcp:
+            answer = self.teacher.answer(data)
+        else:
+            answer = self._table.other_case(data, tcp=tcp) or self._plain(data, tcp=tcp)
         return (answer, False) if answer else self._worked_out(data, host, tcp=tcp)
 
     def _plain(self, data: bytes, *, tcp: bool) -> bytes | None:
@@ -162,14 +173,14 @@ class Responder:
         flags = self._flags | wire.AA | (data[2] << 8 & wire.RD)
         ready = self._table.ready(key)
         if ready is None:
-            return self._denied(data, key, flags | wire.NXDOMAIN, opt, tcp=tcp)
+            return self._denied(data, key, flags | wire.NXDOMAIN, opt, most, tcp=tcp)
         parts = Parts(question, flags, ready, opt, most)
         bodies = self._table.learn(data, end, parts, tcp=tcp)
         message.cell(parts, tcp=tcp)[0] += 1
         return data[:2] + (next(bodies) if bodies else message.body(parts))
 
     def _denied(
-        self, data: bytes, key: bytes, flags: int, opt: bytes, *, tcp: bool
+        self, data: bytes, key: bytes, flags: int, opt: bytes, most: int, *, tcp: bool
     ) -> bytes | None:
         """Say that a name is not there; None for one that is, or that takes more than a look."""
         length = len(key) - 4
@@ -178,11 +189,11 @@ class Responder:
         if zone is None or key[-2:] != _IN or not zone.loaded or zone.has(name):
             return None
         type_ = int.from_bytes(data[12 + length : 14 + length])
-        if type_ in _TRANSFERS:
+        soa = self._denials.record(zone, length)
+        if type_ in _TRANSFERS or 16 + length + len(soa) + len(opt) > most:
             return None
         self.counts.cell("tcp" if tcp else "udp", type_, "nxdomain")[0] += 1
         head = message.HEAD.pack(flags, 1, 0, 1, 1 if opt else 0)
-        soa = self._denials.record(zone, length)
         return data[:2] + head + data[12 : 16 + length] + soa + opt
 
     def _worked_out(self, data: bytes, host: str, *, tcp: bool) -> tuple[Answer, bool]:
@@ -302,6 +313,11 @@ class Responder:
         targets = rendering.targets(found)
         additional = rendering.addresses(zone, targets, length)
         return Ready(rendering.records(found), [], additional, targets, cells("answered"))
+
+
+def flags(elsewhere: object) -> int:
+    """Return the flags of every answer; ``elsewhere`` is who answers for other zones, or None."""
+    return wire.QR | (wire.RA if elsewhere else 0)
 
 
 async def _signed_later(answers: Later, signature: Signature) -> AsyncIterator[bytes]:

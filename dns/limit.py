@@ -55,6 +55,23 @@ class RateLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.per_second > 0 or self.all_per_second > 0
 
 
+def split(limit: RateLimit) -> tuple[int, RateLimit]:
+    """Share the limits between two who answer and do not ask each other.
+
+    Returns what one may send to a network in a second, of whatever kind, -1 for no limit; and the
+    limits of the other. Both together keep to those that were given.
+    """
+    if not limit.limits:
+        return -1, limit
+    share = min(filter(None, (limit.per_second, limit.all_per_second))) // 2
+    rest = msgspec.structs.replace(
+        limit,
+        per_second=limit.per_second and limit.per_second - share,
+        all_per_second=limit.all_per_second and limit.all_per_second - share,
+    )
+    return share, rest
+
+
 class Networks:
     """Some networks; tells whether an address is in one of them, at once when asked again."""
 

@@ -13,14 +13,19 @@ _FREEBIND = {
     socket.AF_INET: (socket.IPPROTO_IP, 15),
     socket.AF_INET6: (socket.IPPROTO_IPV6, 78),
 }
-_RCVBUFFORCE = 33
+_RCVBUFFORCE, _SNDBUFFORCE = 33, 32
 
 
 class Bind(Protocol):
     """How a listener comes by its socket: non-blocking, bound and listening; raises Fatal."""
 
-    def __call__(self, kind: socket.SocketKind, address: str, port: int) -> socket.socket:
-        """Return the socket of a listener at an address, with ``%2`` for a link-local one."""
+    def __call__(
+        self, kind: socket.SocketKind, address: str, port: int, *, shared: bool = False
+    ) -> socket.socket:
+        """Return the socket of a listener at an address, with ``%2`` for a link-local one.
+
+        ``shared`` is for another one at the same address (`bound`).
+        """
         ...
 
 
@@ -82,17 +87,18 @@ def absent(entry: Entry) -> str:
     return ""
 
 
-def widen(opened: socket.socket, octets: int) -> None:
+def widen(opened: socket.socket, octets: int, *, sending: bool = False) -> None:
     """Let so many octets wait in the kernel, or as many as this process may ask for."""
+    size, forced = (socket.SO_SNDBUF, _SNDBUFFORCE) if sending else (socket.SO_RCVBUF, _RCVBUFFORCE)
     try:
-        opened.setsockopt(socket.SOL_SOCKET, _RCVBUFFORCE, octets)
+        opened.setsockopt(socket.SOL_SOCKET, forced, octets)
     except PermissionError:
         # Asking could leave less than there is: a service manager may give more than we can.
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, octets)
-            most = probe.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
-        if most > opened.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF):
-            opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, octets)
+            probe.setsockopt(socket.SOL_SOCKET, size, octets)
+            most = probe.getsockopt(socket.SOL_SOCKET, size)
+        if most > opened.getsockopt(socket.SOL_SOCKET, size):
+            opened.setsockopt(socket.SOL_SOCKET, size, octets)
 
 
 def place(address: str, port: int) -> tuple[str, int] | tuple[str, int, int, int]:

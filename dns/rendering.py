@@ -50,11 +50,15 @@ class Denials:
         """Return the SOA record, its owner a pointer to the end of the name in the question."""
         serial, apex_length, rest = self._made.get(zone.apex, (-1, 0, b""))
         if serial != zone.serial:
-            soa = zone.rrset(zone.apex, "SOA")
-            assert soa is not None
-            # How long "no" may be remembered is the lesser of both (RFC 2308 section 5).
-            ttl = min(soa.ttl, zone.soa.minimum)
-            apex_length = len(wire.name(zone.apex))
-            rest = wire.record(b"", "SOA", ttl, wire.data("SOA", soa.data[0]))
+            apex_length, rest = len(wire.name(zone.apex)), denial(zone)
             self._made[zone.apex] = zone.serial, apex_length, rest
         return wire.pointer(12 + name_length - apex_length) + rest
+
+
+def denial(zone: Zone | Mirror) -> bytes:
+    """Return the SOA record that "no" is said with, but for its owner."""
+    soa = zone.rrset(zone.apex, "SOA")
+    assert soa is not None
+    # How long "no" may be remembered is the lesser of both (RFC 2308 section 5).
+    ttl = min(soa.ttl, zone.soa.minimum)
+    return wire.record(b"", "SOA", ttl, wire.data("SOA", soa.data[0]))

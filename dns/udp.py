@@ -1,4 +1,7 @@
-"""A UDP listener: packets in, packets out; knows nothing of what is in them."""
+"""A UDP listener: packets in, packets out; knows nothing of what is in them.
+
+Threads of the native responder may read in its place: then it has what they pass up.
+"""
 
 import asyncio
 import ipaddress
@@ -6,12 +9,16 @@ import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from time import perf_counter
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
-from pointsman.dns.counts import Durations
+from pointsman.dns.counts import Counts
 from pointsman.dns.endpoints import ANY
 from pointsman.dns.listening import Bind, bound, widen
 from pointsman.dns.query import Answer, Later
+from pointsman.dns.threads import Control, Threads
+
+if TYPE_CHECKING:
+    from pointsman.dns._native import Table
 
 BATCH = 64
 """Packets answered in one turn of the event loop, so that a flood leaves room for the rest."""
@@ -31,9 +38,6 @@ ASKED = {
 ROOM = socket.CMSG_SPACE(20)
 """Octets of what tells that: 12 for IPv4, 20 for IPv6."""
 
-Control: TypeAlias = tuple[int, int, bytes]
-"""Level, kind and data of what goes with a packet (cmsg(3))."""
-
 RECEIVE_BUFFER = 4 << 20
 """Octets that may wait in the kernel while the loop is busy elsewhere."""
 
@@ -46,7 +50,7 @@ class UdpListener:
         address: str,
         port: int,
         answer: Callable[[bytes, str], Answer],
-        durations: Durations | None = None,
+        counts: Counts | None = None,
         *,
         bind: Bind = bound,
     ) -> None:
@@ -57,44 +61,127 @@ class UdpListener:
         self.answer = answer
         self.shared = False
         """Whether others have the same socket, as the service manager does."""
-        self._durations = durations or Durations()
-        self._socket = bind(socket.SOCK_DGRAM, address, port)
-        widen(self._socket, RECEIVE_BUFFER)
-        self.address: tuple[str, int] = self._socket.getsockname()[:2]
+        self._counts = counts or Counts()
+        self._bind = bind
+        self._host = address
+        self._any = address in ANY.values()
+        self._sockets = [self._prepared(bind(socket.SOCK_DGRAM, address, port))]
+        """One, or one for each thread, among which the kernel spreads the clients."""
+        self.address: tuple[str, int] = self._sockets[0].getsockname()[:2]
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._turn = self._turn_one
+        self._threads: Threads | None = None
         self._later: set[asyncio.Task[None]] = set()
-        if address in ANY.values():
-            self._socket.setsockopt(*ASKED[self._socket.family])
-            self._turn = self._turn_any
+
+    @property
+    def spread(self) -> bool:
+        """Whether it has several sockets."""
+        return len(self._sockets) > 1
 
     def start(self) -> None:
         """Begin to answer, in the running event loop."""
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._socket, self._ready)
+        self._loop.add_reader(self._sockets[0], self._ready)
+
+    def serve(self, table: "Table | None", threads: int = 1) -> None:
+        """Have as many threads of the native responder read once started; None reads by itself.
+
+        Raises Fatal, with everything as before, when one can't be had.
+        """
+        assert self._loop is not None
+        if table is not None and self._threads is not None and len(self._threads) == threads:
+            self._threads.use(table)
+            return
+        before, count = len(self._sockets), threads if table else 1
+        try:
+            self._spread(count)
+            new = Threads(table, self._sockets[:count], self._counts) if table else None
+        except BaseException:
+            self._gather(before)
+            raise
+        self._leave()
+        self._threads = new
+        self._gather(count)
+        self._loop.add_reader(new.up if new else self._sockets[0], self._ready)
 
     def close(self) -> None:
         """Stop answering and give the address back; what has come before has its answer."""
         if self._loop is not None:
-            self._loop.remove_reader(self._socket)
-            if not self.shared:
-                # From here on packets go to whoever has the address beside this.
-                with suppress(OSError):
-                    self._socket.connect(self._socket.getsockname())
-            self._ready()
+            for one in self._sockets:
+                self._turn_away(one)
+            self._leave()
+            for one in self._sockets:
+                self._drain(one)
         for task in self._later:
             task.cancel()
-        self._socket.close()
+        for one in self._sockets:
+            one.close()
+
+    # Sockets.
+
+    def _prepared(self, made: socket.socket) -> socket.socket:
+        widen(made, RECEIVE_BUFFER)
+        if self._any:
+            made.setsockopt(*ASKED[made.family])
+        return made
+
+    def _spread(self, count: int) -> None:
+        """Have so many sockets at least."""
+        if count > 1 and not self.shared:
+            self._sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        while len(self._sockets) < count:
+            more = self._bind(socket.SOCK_DGRAM, self._host, self.address[1], shared=True)
+            self._sockets.append(self._prepared(more))
+
+    def _gather(self, count: int) -> None:
+        """Have so many sockets at most."""
+        while len(self._sockets) > count:
+            one = self._sockets.pop()
+            self._turn_away(one)
+            self._drain(one)
+            one.close()
+        if count == 1 and not self.shared:
+            self._sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)
+
+    def _turn_away(self, one: socket.socket) -> None:
+        """Have packets from here on go to whoever has the address beside this socket."""
+        if not self.shared:
+            with suppress(OSError):
+                one.connect(one.getsockname())
+
+    def _drain(self, one: socket.socket) -> None:
+        """Answer what waits in a socket that gets no more; a shared one is read on by others."""
+        while self._turn(one) == BATCH and not self.shared:
+            pass
+
+    def _leave(self) -> None:
+        """Read no more, and end threads that do."""
+        assert self._loop is not None
+        if self._threads is None:
+            self._loop.remove_reader(self._sockets[0])
+            return
+        self._loop.remove_reader(self._threads.up)
+        self._threads.stop()
+        while self._turn_passed(self._threads) == BATCH:
+            pass
+        self._threads.close()
+        self._threads = None
+
+    # Packets.
 
     def _ready(self) -> None:
         """Answer what has come; the time is taken for all together, as it costs, too."""
         started = perf_counter()
-        count = self._turn()
+        threads = self._threads
+        count = self._turn(self._sockets[0]) if threads is None else self._turn_passed(threads)
         if count:
-            self._durations.observe((perf_counter() - started) / count, count)
+            durations = self._counts.durations["udp"]
+            durations.observe((perf_counter() - started) / count, count)
 
-    def _turn_one(self) -> int:
-        receive, send, answered = self._socket.recvfrom, self._socket.sendto, self.answer
+    def _turn(self, one: socket.socket) -> int:
+        return self._turn_any(one) if self._any else self._turn_one(one)
+
+    def _turn_one(self, one: socket.socket) -> int:
+        receive, send, answered = one.recvfrom, one.sendto, self.answer
         for number in range(BATCH):
             try:
                 query, client = receive(MOST)
@@ -109,21 +196,35 @@ class UdpListener:
                 continue
         return BATCH
 
-    def _turn_any(self) -> int:
+    def _turn_any(self, one: socket.socket) -> int:
         """Answer from the address that was asked: a client takes no answer from another."""
         for number in range(BATCH):
             try:
-                query, asked, _, client = self._socket.recvmsg(MOST, ROOM)
-                answer = self.answer(query, client[0])
-                if isinstance(answer, bytes):
-                    self._socket.sendmsg([answer], _from(asked), 0, client)
-                elif answer is not None:
-                    self._send_later(answer, client, _from(asked))
+                query, asked, _, client = one.recvmsg(MOST, ROOM)
+                self._answer(query, client, _from(asked))
             except BlockingIOError:
                 return number
             except OSError:
                 continue
         return BATCH
+
+    def _turn_passed(self, threads: Threads) -> int:
+        for number in range(BATCH):
+            try:
+                query, asked, client = threads.receive()
+                self._answer(query, client, _from(asked))
+            except BlockingIOError:
+                return number
+            except OSError:
+                continue
+        return BATCH
+
+    def _answer(self, query: bytes, client: Any, control: Sequence[Control]) -> None:
+        answer = self.answer(query, client[0])
+        if isinstance(answer, bytes):
+            self._sockets[0].sendmsg([answer], control, 0, client)
+        elif answer is not None:
+            self._send_later(answer, client, control)
 
     def _send_later(self, answers: Later, client: Any, control: Sequence[Control]) -> None:
         task = asyncio.create_task(self._sent(answers, client, control))
@@ -133,7 +234,7 @@ class UdpListener:
     async def _sent(self, answers: Later, client: Any, control: Sequence[Control]) -> None:
         async for answer in answers:
             with suppress(OSError):
-                self._socket.sendmsg([answer], control, 0, client)
+                self._sockets[0].sendmsg([answer], control, 0, client)
 
 
 def _from(asked: Sequence[Control]) -> list[Control]:

@@ -3,6 +3,7 @@
 import weakref
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from typing import TypeAlias
 
 import msgspec
 
@@ -10,6 +11,9 @@ from pointsman.dns.journal import Journal, Line, Step
 from pointsman.dns.records import Record, address_records
 
 MOST_SERIAL = 1 << 32
+
+Touched: TypeAlias = dict[str, set[str]]
+"""Names whose answers may differ after a change, by the apex of their zone or mirror."""
 
 
 class Soa(msgspec.Struct, frozen=True):
@@ -70,6 +74,12 @@ class Zone:
     def names(self) -> int:
         """How many names have records."""
         return len(self._records)
+
+    @property
+    def owners(self) -> Iterator[str]:
+        """All names that have records, the apex first."""
+        yield self.apex
+        yield from self._records
 
     def update(self, removed: Iterable[Record], added: Iterable[Record]) -> set[str]:
         """Take records out and put records in; return the names whose answers may differ.
@@ -295,6 +305,10 @@ class Zones:
         yield from self._zones.values()
         yield from self._mirrors.values()
 
+    def at(self, apex: str) -> Zone | Mirror:
+        """Return the zone or mirror with an apex; raises KeyError."""
+        return self._zones.get(apex) or self._mirrors[apex]
+
     def of(self, name: str) -> Zone | Mirror | None:
         """Return the zone that a name belongs to, None when it is not ours."""
         while name:
@@ -309,7 +323,7 @@ class Zones:
         zone = self.of(name)
         return zone.rrset(name, type_) if zone is not None else None
 
-    def update(self, removed: Iterable[Record], added: Iterable[Record]) -> set[str]:
+    def update(self, removed: Iterable[Record], added: Iterable[Record]) -> Touched:
         """Change each zone; return all names, those of mirrors too, whose answers may differ.
 
         A record that belongs to no zone is not published.
@@ -320,11 +334,10 @@ class Zones:
                 zone = self.of(record.name)
                 if isinstance(zone, Zone):
                     parts.setdefault(zone.apex, ([], []))[side].append(record)
-        touched = set()
+        touched = {}
         for apex, (old, new) in parts.items():
-            names = self._zones[apex].update(old, new)
-            touched |= names
+            touched[apex] = names = self._zones[apex].update(old, new)
             for mirror in self._mirrors.values():
                 if mirror.zone.apex == apex:
-                    touched.update(map(mirror.here, names))
+                    touched[mirror.apex] = set(map(mirror.here, names))
         return touched

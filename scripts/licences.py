@@ -9,8 +9,8 @@ ROOT = Path(__file__).parents[1]
 PLATFORM = {"python_version": "3.11", "python_full_version": "3.11.2", "sys_platform": "linux"}
 HEAD = """# Licences
 
-Of the packages that Pointsman needs to run, by their own metadata. Pointsman itself is under the \
-Apache License 2.0. `scripts/lock` writes this page.
+Of the packages that Pointsman needs to run, by their own metadata. Pointsman itself, \
+with its extension in C, is under the Apache License 2.0. `scripts/lock` writes this page.
 
 | package | licence |
 |---|---|

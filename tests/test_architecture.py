@@ -38,6 +38,7 @@ DOES_IO = {
     "dns/race.py",
     "dns/notify.py",
     "dns/tcp.py",
+    "dns/threads.py",
     "dns/udp.py",
     "healthcheck/checker.py",
     "healthcheck/connecting.py",

@@ -349,9 +349,9 @@ static PyObject *table_method_known(PyObject *object, PyObject *names)
     Table *self = (Table *)object;
     PyObject *known = PyList_New(0), *iterator = PyObject_GetIter(names), *name = NULL;
     while (known && iterator && (name = PyIter_Next(iterator))) {
-        size_t size;
-        const char *text = text_of(name, &size);
-        if (!text || (table_knows(self->table, text, size) && PyList_Append(known, name)))
+        Py_ssize_t size;
+        const char *text = PyUnicode_AsUTF8AndSize(name, &size);
+        if (!text || (table_knows(self->table, text, (size_t)size) && PyList_Append(known, name)))
             Py_CLEAR(known);
         Py_DECREF(name);
     }

@@ -14,6 +14,7 @@ from pointsman import config_problems, layers
 from pointsman.discovery.access import Auth, Tls
 from pointsman.dns.forward import Forward
 from pointsman.dns.limit import RateLimit
+from pointsman.dns.threads import MOST_THREADS
 from pointsman.dns.transfer import Transfer
 from pointsman.healthcheck import settings
 from pointsman.vip.sync import Sync
@@ -120,6 +121,10 @@ class DnsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """File with 32 hex digits, equal on servers that share an address; empty for one made up."""
     query_log: Annotated[int, msgspec.Meta(ge=0)] = 0
     """Write one of so many queries to the log: 1 for each, 0 for none."""
+    native: bool = True
+    """Answer over UDP without Python what is known; ``false`` answers all in Python."""
+    threads: Annotated[int, msgspec.Meta(ge=1, le=MOST_THREADS)] = 1
+    """Native threads for each address that is listened on."""
     tcp: TcpConfig = TcpConfig()
     """Limits of TCP."""
     rate_limit: RateLimit = RateLimit()

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable, Iterable
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
@@ -18,6 +18,9 @@ from pointsman.dns.listening import absent
 from pointsman.dns.query import Answer
 from pointsman.dns.tcp import Connections, TcpListener
 from pointsman.dns.udp import UdpListener
+
+if TYPE_CHECKING:
+    from pointsman.dns._native import Table
 
 log = logging.getLogger("pointsman")
 Answering: TypeAlias = Callable[[bytes, str], Answer]
@@ -38,6 +41,16 @@ def _unmapped(answering: Answering) -> Answering:
     return lambda data, host: answering(data, host.removeprefix(MAPPED))
 
 
+class _Answers(msgspec.Struct, frozen=True):
+    """By what queries are answered."""
+
+    udp: Answering = _silent
+    tcp: Answering = _silent
+    table: "Table | None" = None
+    """What native threads answer from; None for none."""
+    threads: int = 1
+
+
 class _Pair(msgspec.Struct):
     """What listens at one endpoint."""
 
@@ -45,18 +58,28 @@ class _Pair(msgspec.Struct):
     tcp: TcpListener
     sockets: tuple[socket.socket, ...]
 
-    def answer_with(self, udp: Answering, tcp: Answering) -> None:
+    def answer_with(self, answers: _Answers) -> None:
+        """Answer by these, but for native threads, which begin with `serve`."""
         udp_socket, tcp_socket = self.sockets
-        self.udp.answer = _unmapped(udp) if dual(udp_socket) else udp
-        self.tcp.answer = _unmapped(tcp) if dual(tcp_socket) else tcp
+        self.udp.answer = _unmapped(answers.udp) if dual(udp_socket) else answers.udp
+        self.tcp.answer = _unmapped(answers.tcp) if dual(tcp_socket) else answers.tcp
+
+    def serve(self, answers: _Answers) -> None:
+        """Have native threads answer what they can, if there are to be any."""
+        try:
+            self.udp.serve(answers.table, answers.threads)
+        except Fatal as error:
+            log.warning("%s; all is answered in Python", error)
+            self.udp.serve(None)
 
     def share(self, on: bool) -> None:
-        for one in self.sockets:
+        for one, always in zip(self.sockets, (self.udp.spread, False), strict=True):
             if one.fileno() >= 0:
-                one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, on)
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, on or always)
 
-    async def start(self) -> None:
+    async def start(self, answers: _Answers) -> None:
         self.udp.start()
+        self.serve(answers)
         await self.tcp.start()
 
     async def close(self) -> None:
@@ -72,8 +95,7 @@ class Listeners:
         self._counts = counts
         self._handed = handed or Handed()
         self._connections = Connections(counts)
-        self._udp: Answering = _silent
-        self._tcp: Answering = _silent
+        self._answers = _Answers()
         self._answering = False
         self._entries: tuple[Entry, ...] = ()
         self._open: dict[Endpoint, _Pair] = {}
@@ -86,14 +108,21 @@ class Listeners:
         """Where there is a listener now."""
         return tuple(self._open)
 
-    async def answer_with(self, udp: Answering, tcp: Answering) -> None:
-        """Answer by these from now on; before the first, queries wait in the kernel."""
+    async def answer_with(
+        self, udp: Answering, tcp: Answering, table: "Table | None" = None, threads: int = 1
+    ) -> None:
+        """Answer by these from now on; before the first, queries wait in the kernel.
+
+        With a ``table``, as many native threads for each address answer what is in it.
+        """
         async with self._changing:
-            self._udp, self._tcp = udp, tcp
+            self._answers = _Answers(udp, tcp, table, threads)
             for pair in self._open.values():
-                pair.answer_with(udp, tcp)
-                if not self._answering:
-                    await pair.start()
+                pair.answer_with(self._answers)
+                if self._answering:
+                    pair.serve(self._answers)
+                else:
+                    await pair.start(self._answers)
             self._answering = True
 
     def limit(self, to: TcpConfig) -> None:
@@ -186,7 +215,7 @@ class Listeners:
                     opened[at] = self._bound(at, at.port in shared)
                     sharing += [opened[at]] if at.port in shared else []
             for pair in opened.values() if self._answering else ():
-                await pair.start()
+                await pair.start(self._answers)
         except BaseException:
             for pair in opened.values():
                 await pair.close()
@@ -198,22 +227,24 @@ class Listeners:
             await self._open.pop(at).close()
         self._open |= opened
 
-    def _bound(self, at: Endpoint, shared: bool) -> _Pair:
+    def _bound(self, at: Endpoint, sharing: bool) -> _Pair:
         sockets = []
 
-        def bind(kind: socket.SocketKind, address: str, port: int) -> socket.socket:
-            sockets.append(self._handed.bound(kind, address, port, shared=shared))
+        def bind(
+            kind: socket.SocketKind, address: str, port: int, *, shared: bool = False
+        ) -> socket.socket:
+            sockets.append(self._handed.bound(kind, address, port, shared=shared or sharing))
             return sockets[-1]
 
-        udp = UdpListener(at.host, at.port, self._udp, self._counts.durations["udp"], bind=bind)
+        udp = UdpListener(at.host, at.port, self._answers.udp, self._counts, bind=bind)
         udp.shared = self._handed.owns(socket.SOCK_DGRAM, at.host, at.port)
         try:
-            tcp = TcpListener(at.host, at.port, self._tcp, self._connections, bind=bind)
+            tcp = TcpListener(at.host, at.port, self._answers.tcp, self._connections, bind=bind)
         except BaseException:
             udp.close()
             raise
         pair = _Pair(udp, tcp, tuple(sockets))
-        pair.answer_with(self._udp, self._tcp)
+        pair.answer_with(self._answers)
         return pair
 
 

@@ -145,6 +145,7 @@ class _DnsCollector(Collector):
         self._counts = counts
 
     def collect(self) -> Iterator[Metric]:
+        self._counts.collect()
         queries = CounterMetricFamily(
             "pointsman_dns_queries",
             "DNS queries, by transport, type and outcome (answered, truncated, nodata, nxdomain, "
@@ -159,10 +160,16 @@ class _DnsCollector(Collector):
             "pointsman_dns_dropped",
             "What was not answered, or not in full, by why: no_query (not a query), rate_limited, "
             "slipped (over the rate limit, and sent truncated), forward_full (too many are being "
-            "asked of upstreams); and connections that were ended: tcp_connections (too many), "
-            "tcp_per_client (too many of one client), tcp_idle, tcp_slow_reader.",
+            "asked of upstreams), native_full (too many wait for Python); and connections that "
+            "were ended: tcp_connections (too many), tcp_per_client (too many of one client), "
+            "tcp_idle, tcp_slow_reader.",
             "why",
             self._counts.dropped,
+        )
+        yield CounterMetricFamily(
+            "pointsman_dns_passed",
+            "DNS queries that the native responder left to Python.",
+            value=self._counts.passed,
         )
         yield _by(
             "pointsman_dns_transfers",

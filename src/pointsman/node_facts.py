@@ -20,6 +20,7 @@ from pointsman.discovery.errors import Fatal, Transient
 from pointsman.dns import interfaces
 from pointsman.dns.endpoints import ANY, Address, Endpoint, endpoints, parse
 from pointsman.dns.listening import absent, bound
+from pointsman.dns.teacher import MISSING
 from pointsman.forwarding import forwarding
 from pointsman.front import secret
 from pointsman.generation import own_records
@@ -89,6 +90,7 @@ def facts(config: Config, *, offline: bool, root: Path = Path("/")) -> Facts:
         missing=tuple(name for name in ("iptables", "ipset") if not shutil.which(name, path=_PATH)),
         sysctls=Sysctl(proc / "sys").read(names),
         fixed=frozenset(n for n in names if not os.access(_sysctl(proc, n), os.W_OK)),
+        native=MISSING,
         state_dir=_unwritable(Path(config.state_dir)),
         clock=time.time(),
         interfaces=frozenset(name for _, name in socket.if_nameindex()),

@@ -71,6 +71,8 @@ class Facts(msgspec.Struct, frozen=True):
     sysctls: Mapping[str, str] = {}
     fixed: frozenset[str] = frozenset()
     """Those that this process may not write."""
+    native: str = ""
+    """Why there is no native responder; "" when there is one."""
     state_dir: str = ""
     """Why it can't be written to; "" when it can."""
     clock: float = 0.0
@@ -91,6 +93,7 @@ class Facts(msgspec.Struct, frozen=True):
 def judge(config: Config, facts: Facts) -> tuple[Finding, ...]:
     """Return what is right and what is not, in the order in which a start would meet it."""
     found = [*_files(facts), *_rights(config, facts), *_ports(config, facts)]
+    found += _responder(config, facts)
     if config.vip.enabled:
         found += [*_kernel(config, facts), *_settings(config, facts), *_others(config, facts)]
     return (
@@ -143,6 +146,15 @@ def _ports(config: Config, facts: Facts) -> Iterator[Finding]:
                 f"{port.key}: {port.where} is held by {who}",
                 todo or f"stop it, or let {port.key} name another address",
             )
+
+
+def _responder(config: Config, facts: Facts) -> Iterator[Finding]:
+    if facts.native and config.dns.native:
+        yield warning(
+            "dns",
+            f"all DNS answers are made in Python: no native responder ({facts.native})",
+            "install a package that has it, or set dns.native = false",
+        )
 
 
 def _kernel(config: Config, facts: Facts) -> Iterator[Finding]:

@@ -36,6 +36,10 @@ step rules
 iptables-legacy-save | grep -o '^-A POINTSMAN[A-Z-]*' | sort -u
 step dns
 dig +short @127.0.0.1 web.marathon.mesos | sort
+step native
+# What was asked with a cookie went up to Python, which taught the name.
+dig +short +nocookie @127.0.0.1 web.marathon.mesos | sort
+cat /proc/"$(show MainPID)"/task/*/comm | grep -cx dns
 step sandbox
 nsenter -t "$(show MainPID)" -m sh -c '
   touch /etc/x; touch /usr/x; touch /var/x; echo 1 >/proc/sys/kernel/printk; echo 1 >/sys/kernel/x
@@ -45,13 +49,13 @@ said() { journalctl -u pointsman | grep -q "$1"; }
 step reload
 pid=$(show MainPID)
 systemctl reload pointsman
-until said 'reloaded /etc' && [ "$(show ActiveState)" = active ]; do sleep 1; done
+until said 'pointsman.toml: reloaded' && [ "$(show ActiveState)" = active ]; do sleep 1; done
 [ "$(show MainPID)" = "$pid" ] && echo the same process
 step refused
 cp /etc/pointsman/pointsman.toml /etc/pointsman/kept
 echo 'nonsense = 1' >>/etc/pointsman/pointsman.toml
 systemctl reload pointsman
-until said 'reload refused: .*nonsense' && [ "$(show ActiveState)" = active ]; do sleep 1; done
+until said 'reload refused; .*nonsense' && [ "$(show ActiveState)" = active ]; do sleep 1; done
 [ "$(show MainPID)" = "$pid" ] && echo the same process
 dig +short @127.0.0.1 web.marathon.mesos | sort
 cp /etc/pointsman/kept /etc/pointsman/pointsman.toml

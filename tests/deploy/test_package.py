@@ -12,7 +12,9 @@ from pointlab.servers.debian import Debian
 from pointlab.site.process import Processes, wait_for
 from pointsman import __version__
 
-STATE = Path(__file__).parents[1] / "data/mesos/running-state.json"
+ROOT = Path(__file__).parents[2]
+SCRIPT = ROOT / "scripts/package"
+STATE = ROOT / "tests/data/mesos/running-state.json"
 CONFIG = "etc/pointsman/pointsman.toml"
 MINE = """\
 # what the operator wrote
@@ -28,6 +30,13 @@ AS_ITSELF = [
     *(f"--{kind}-caps=-all,+net_bind_service" for kind in ("inh", "ambient")),
     "--bounding-set=-all,+net_bind_service",
 ]
+NATIVE = "from pointsman.dns import _native"
+NATIVE_CALLS = {
+    *("recvmmsg", "sendmmsg", "sendmsg", "poll", "eventfd2", "write", "getrandom", "futex"),
+    *("clone3", "rseq", "set_robust_list", "rt_sigprocmask", "sched_yield", "exit"),
+    *("mmap", "mprotect", "madvise", "munmap"),
+}
+"""What the native responder asks of the kernel, its threads' beginning and end included."""
 
 
 def test_the_wheel_installs_into_an_environment_of_its_own(packages: Path, tmp_path: Path) -> None:
@@ -44,15 +53,23 @@ def test_the_wheel_installs_into_an_environment_of_its_own(packages: Path, tmp_p
         STATE,
     ]
     assert "127.0.0.11" in subprocess.check_output(command, text=True)
+    subprocess.run([here / "python", "-c", NATIVE], check=True)
+
+
+def test_no_package_is_made_without_what_builds_the_extension(tmp_path: Path) -> None:
+    env = {**os.environ, "DIST": str(tmp_path), "CC": "false"}
+    done = subprocess.run([SCRIPT], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "apt-get install gcc libc6-dev python3-dev" in done.stderr
+    assert not [*tmp_path.iterdir()]
 
 
 @pytest.mark.long
 def test_the_debian_package_is_the_same_when_it_is_made_again(package: Path) -> None:
     # Whoever has the source can see that nothing else is in it.
     again = package.parent / "again"
-    script = Path(__file__).parents[2] / "scripts/package"
     env = {**os.environ, "DIST": str(again)}
-    subprocess.run([script], env=env, check=True, capture_output=True)
+    subprocess.run([SCRIPT], env=env, check=True, capture_output=True)
     assert (again / package.name).read_bytes() == package.read_bytes()
 
 
@@ -67,6 +84,37 @@ def test_it_installs_and_starts_nothing(debian: Debian) -> None:
     assert not [*(debian.tree / "etc/systemd/system").glob("*.wants/pointsman*")]
     assert "uid=" in debian.run(["id", "pointsman"])
     assert debian.run(["dpkg", "--verify", "pointsman"]) == ""
+
+
+def test_it_has_the_extension_and_asks_for_the_c_library_that_its_libraries_need(
+    debian: Debian, package: Path
+) -> None:
+    debian.run(["/opt/pointsman/bin/python3", "-c", NATIVE])
+    libraries = [*(debian.tree / "opt/pointsman").rglob("*.so*")]
+    assert "_native.abi3.so" in {library.name for library in libraries}
+    said = subprocess.check_output(["objdump", "--private-headers", *libraries], text=True)
+    needed = max(int(minor) for minor in re.findall(r"GLIBC_2\.(\d+)", said))
+    depends = subprocess.check_output(["dpkg-deb", "--field", package, "Depends"], text=True)
+    assert f"libc6 (>= 2.{needed})" in depends
+
+
+def test_the_unit_lets_the_native_responder_call_what_it_calls(debian: Debian) -> None:
+    said = debian.run(["systemd-analyze", "syscall-filter", "--no-pager"])
+    groups = {
+        name: re.findall(r"^ {4}([@\w-]+)$", calls, re.MULTILINE)
+        for name, calls in re.findall(r"^(@[\w-]+)\n((?: .*\n)*)", said, re.MULTILINE)
+    }
+
+    def expand(word: str) -> set[str]:
+        return set().union(*map(expand, groups[word])) if word in groups else {word}
+
+    unit = (debian.tree / "lib/systemd/system/pointsman.service").read_text()
+    allowed: set[str] = set()
+    for tilde, words in re.findall("^SystemCallFilter=(~?)(.*)$", unit, re.MULTILINE):
+        named = set().union(*map(expand, words.split()))
+        allowed = allowed - named if tilde else allowed | named
+    assert "reboot" not in allowed
+    assert allowed >= NATIVE_CALLS
 
 
 def test_systemd_finds_no_fault_with_the_unit_and_little_exposed(debian: Debian) -> None:

@@ -76,6 +76,10 @@ def test_it_starts_when_it_serves(seen: Seen) -> None:
     assert seen["kernel"] == VIPS
 
 
+def test_native_threads_answer_within_the_sandbox(seen: Seen) -> None:
+    assert seen["native"] == [*WEB, "2"]  # one for each address
+
+
 def test_it_is_not_root(seen: Seen) -> None:
     rights = dict(line.split(":\t", 1) for line in seen["rights"])
     assert "0" not in rights["Uid"].split()

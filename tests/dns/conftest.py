@@ -5,6 +5,13 @@ from collections.abc import Iterator
 import pytest
 
 from pointlab.servers.clients import LOOKUP, Host
+from pointlab.servers.paths import PATHS
+
+
+@pytest.fixture(scope="module", params=PATHS)
+def path(request: pytest.FixtureRequest) -> str:
+    """Give the name of each path from a query to its answer."""
+    return str(request.param)
 
 
 @pytest.fixture(scope="module")

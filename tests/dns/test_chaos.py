@@ -2,14 +2,16 @@ import dns.message
 import dns.rcode
 import pytest
 
-from pointsman.dns.answer import Responder, Settings
+from pointlab.servers.paths import answering, served
+from pointsman.dns.answer import Settings
 from pointsman.dns.zone import Soa, Zone, Zones
 
 
-def asked(name: str, type_: str, settings: Settings) -> dns.message.Message:
+def asked(path: str, name: str, type_: str, settings: Settings) -> dns.message.Message:
     zone = Zone("mesos.", Soa("ns1.mesos.", "root.ns1.mesos."), 60)
     query = dns.message.make_query(name, type_, "CH")
-    data = Responder(Zones(zone), settings=settings).udp(query.to_wire(), "10.0.0.1")
+    with served(answering(path, Zones(zone), settings=settings), path) as server:
+        data = server.udp(query.to_wire(), "10.0.0.1")
     assert isinstance(data, bytes)
     return dns.message.from_wire(data)
 
@@ -27,8 +29,8 @@ TOLD = Settings(nsid="node-7", version="Pointsman")
     ],
 )
 @pytest.mark.parametrize("type_", ["TXT", "ANY"])
-def test_what_a_server_tells_of_itself(name: str, text: str, type_: str) -> None:
-    answer = asked(name, type_, TOLD)
+def test_what_a_server_tells_of_itself(path: str, name: str, text: str, type_: str) -> None:
+    answer = asked(path, name, type_, TOLD)
     assert str(answer.answer[0]) == f'{answer.question[0].name} 0 CH TXT "{text}"'
 
 
@@ -42,7 +44,7 @@ def test_what_a_server_tells_of_itself(name: str, text: str, type_: str) -> None
         ("web.mesos.", "A", TOLD),
     ],
 )
-def test_what_it_does_not_tell(name: str, type_: str, settings: Settings) -> None:
-    answer = asked(name, type_, settings)
+def test_what_it_does_not_tell(path: str, name: str, type_: str, settings: Settings) -> None:
+    answer = asked(path, name, type_, settings)
     assert answer.rcode() == dns.rcode.REFUSED
     assert not answer.answer

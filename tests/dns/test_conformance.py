@@ -1,8 +1,11 @@
 """What the RFCs demand of a server with authority, message by message; dnspython reads them.
 
-Each case is asked four times over both transports: worked out, compiled, learnt, learnt again.
+Each case is asked four times over both transports: worked out, compiled, learnt, learnt again. All
+is asked of each path: of Python alone, of a taught table, and over a socket of native threads.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import dns.edns
@@ -16,7 +19,8 @@ import dns.rdatatype
 import dns.rrset
 import pytest
 
-from pointsman.dns.answer import Responder, Settings
+from pointlab.servers.paths import Asked, answering, served
+from pointsman.dns.answer import Settings
 from pointsman.dns.cookies import Cookies
 from pointsman.dns.records import Record
 from pointsman.dns.zone import Soa, Zone, Zones
@@ -32,26 +36,47 @@ RECORDS = [
     *(Record("many.mesos.", "A", f"10.1.0.{n}", 60) for n in range(100)),
 ]
 NOW = 1_700_000_000.0
+_paths = ["python"]
 
 
-def responder() -> Responder:
+@pytest.fixture(autouse=True, scope="module")
+def taken(path: str) -> Iterator[None]:
+    """Have all be asked by a path."""
+    _paths.append(path)
+    yield
+    _paths.pop()
+
+
+@contextmanager
+def responder() -> Iterator[Asked]:
     zone = Zone("mesos.", Soa("ns1.mesos.", "root.ns1.mesos.", minimum=30), 60, ["10.0.0.9"], 6)
     zone.update((), RECORDS)
     zone.loaded = True
     settings = Settings(nsid="node-7")
-    return Responder(Zones(zone), settings=settings, cookies=Cookies(b"secret", lambda: NOW))
+    cookies = Cookies(b"secret", lambda: NOW)
+    path = _paths[-1]
+    with served(answering(path, Zones(zone), settings=settings, cookies=cookies), path) as asked:
+        yield asked
+
+
+def once(data: bytes) -> bytes:
+    """Ask once over UDP."""
+    with responder() as served:
+        answer = served.udp(data, "10.0.0.1")
+    assert isinstance(answer, bytes)
+    return answer
 
 
 def asked(query: dns.message.Message | bytes, *, tcp: bool = False) -> dns.message.Message:
     """Ask four times and want the same each time, but for whose turn it is."""
-    served = responder()
     data = query if isinstance(query, bytes) else query.to_wire()
     found = []
-    for _ in range(4):
-        answer = (served.tcp if tcp else served.udp)(data, "10.0.0.1")
-        assert isinstance(answer, bytes)
-        assert answer[:2] == data[:2]
-        found.append(dns.message.from_wire(answer))
+    with responder() as served:
+        for _ in range(4):
+            answer = (served.tcp if tcp else served.udp)(data, "10.0.0.1")
+            assert isinstance(answer, bytes)
+            assert answer[:2] == data[:2]
+            found.append(dns.message.from_wire(answer))
     for one in found:
         assert [sorted(map(str, part)) for part in sections(one)] == [
             sorted(map(str, part)) for part in sections(found[0])
@@ -141,8 +166,7 @@ def test_of_a_querys_flags_rd_alone_comes_back(flags: int) -> None:
 def test_other_opcodes_are_not_implemented(opcode: int) -> None:
     data = bytearray(question("web.mesos.").to_wire())
     data[2] |= opcode << 3
-    answer = responder().udp(bytes(data), "10.0.0.1")
-    assert isinstance(answer, bytes)
+    answer = once(bytes(data))
     assert answer[:4] == data[:2] + bytes([0x81 | opcode << 3, dns.rcode.NOTIMP])
 
 
@@ -150,8 +174,7 @@ def test_other_opcodes_are_not_implemented(opcode: int) -> None:
 def test_other_classes_are_refused(class_: int) -> None:
     query = question("web.mesos.")
     query.question[0].rdclass = dns.rdataclass.RdataClass(class_)
-    answer = responder().udp(query.to_wire(), "10.0.0.1")
-    assert isinstance(answer, bytes)
+    answer = once(query.to_wire())
     assert answer[3] & 0xF == dns.rcode.REFUSED
 
 
@@ -280,7 +303,6 @@ def test_a_client_is_told_how_long_its_connection_may_be_silent() -> None:
 
 def test_names_of_owners_are_compressed_and_those_in_services_are_not() -> None:
     data = question("_web._tcp.mesos.", "SRV").to_wire()
-    answer = responder().udp(data, "10.0.0.1")
-    assert isinstance(answer, bytes)
+    answer = once(data)
     assert answer.count(b"\5mesos") == 2  # in the question, and in the target
     assert answer[len(data) :].startswith(b"\xc0\x0c\0\x21")

@@ -1,16 +1,23 @@
 """Rate limits, on a clock of our own."""
 
+import socket
+from contextlib import ExitStack, suppress
+
 import dns.edns
 import dns.message
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pointsman.dns import limit
+from pointlab.servers.paths import PATIENCE, Loop
+from pointsman.dns import limit, wire
 from pointsman.dns.answer import Responder
 from pointsman.dns.cookies import Cookies
+from pointsman.dns.counts import Counts
 from pointsman.dns.limit import DROP, SEND, SLIP, Limiter, Networks, RateLimit, kind, network_of
 from pointsman.dns.records import Record
+from pointsman.dns.teacher import MISSING, Teacher
+from pointsman.dns.udp import UdpListener
 from pointsman.dns.zone import Soa, Zone, Zones
 
 OUTSIDE = "203.0.113.9"
@@ -118,6 +125,49 @@ def test_kinds() -> None:
     assert kind(answer(code=1)) == kind(answer(code=2)) == "error"
 
 
+# Shared between native threads and Python (`limit.split`).
+
+
+@settings(deadline=None)
+@given(st.integers(0, 60), st.integers(0, 60))
+def test_both_shares_together_are_the_limits(of_a_kind: int, of_all: int) -> None:
+    given = RateLimit(per_second=of_a_kind, all_per_second=of_all)
+    share, rest = limit.split(given)
+    if not given.limits:
+        assert (share, rest) == (-1, given)
+        return
+    for whole, other in ((of_a_kind, rest.per_second), (of_all, rest.all_per_second)):
+        assert share + other == whole if whole else other == 0
+        assert bool(whole) == bool(other)  # 0 would be no limit at all
+    assert rest.exempt == given.exempt
+
+
+@settings(deadline=None)
+@given(
+    st.integers(1, 30),
+    st.integers(0, 60),
+    st.lists(st.tuples(st.floats(0, 0.3), st.integers(0, 3)), max_size=150),
+)
+def test_both_who_answer_never_send_more_than_the_limits(
+    of_a_kind: int, of_all: int, asked: list[tuple[float, int]]
+) -> None:
+    share, rest = limit.split(RateLimit(per_second=of_a_kind, all_per_second=of_all, slip=0))
+    clock = Clock()
+    native = Limiter(RateLimit(per_second=0, all_per_second=share, slip=0), clock)
+    python = Limiter(rest, clock)
+    sent: list[tuple[float, int]] = []
+    for pause, number in asked:
+        clock.now += pause
+        one = answer(f"x{number}.mesos.")
+        # Native code counts all kinds together, and leaves to Python what is over its share.
+        if (share and native.verdict(OUTSIDE, one) is SEND) or python.verdict(OUTSIDE, one) is SEND:
+            sent.append((clock.now, number))
+    for at, (start, _) in enumerate(sent):
+        within = [number for time, number in sent[at:] if time < start + 1]
+        assert all(within.count(number) <= 2 * of_a_kind for number in range(4))
+        assert not of_all or len(within) <= 2 * of_all
+
+
 # Through the whole responder.
 
 
@@ -163,3 +213,42 @@ def test_who_is_inside_or_comes_by_tcp_or_shows_a_cookie_has_no_limit() -> None:
         responder.udp(query, OUTSIDE)
     assert responder.udp(query, OUTSIDE) is None
     assert responder.udp(shown, "203.0.113.10") is None  # it was made for another address
+
+
+@pytest.mark.skipif(bool(MISSING), reason=f"no native responder: {MISSING}")
+@pytest.mark.parametrize("threads", [1, 2])
+def test_native_threads_and_python_together_keep_to_the_limits(threads: int) -> None:
+    share, rest = limit.split(RateLimit(per_second=21, slip=0, exempt=("127.0.0.0/24",)))
+    zone = Zone("mesos.", Soa("ns1.mesos.", "root.ns1.mesos."), 60)
+    zone.update((), [Record("web.mesos.", "A", "10.0.0.1", 60)])
+    zone.loaded = True
+    zones, counts = Zones(zone), Counts()
+    teacher = Teacher(zones, counts, wire.QR | wire.AA, 1232, rest.exempt, share)
+    responder = Responder(zones, counts, limiter=Limiter(rest, Clock()), teacher=teacher)
+    query = dns.message.make_query("web.mesos.", "A", id=7).to_wire()
+    assert responder.udp(query, "127.0.0.9")
+    with Loop() as loop, ExitStack() as stack:
+        listener = UdpListener("127.0.0.1", 0, responder.udp, counts)
+        loop.call(listener.start)
+        stack.callback(loop.call, listener.close)
+        loop.call(listener.serve, teacher.table, threads)
+        outside, inside = (
+            stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(2)
+        )
+        for one, host in ((outside, "127.0.1.9"), (inside, "127.0.0.9")):
+            one.bind((host, 0))
+            one.connect(listener.address)
+            one.settimeout(PATIENCE)
+        for _ in range(200):
+            outside.send(query)
+            inside.send(query)
+            assert inside.recv(512)
+        loop.call(listener.serve, None)  # what was passed up is answered before
+        outside.setblocking(False)
+        answered = 0
+        with suppress(BlockingIOError):
+            while outside.recv(512):
+                answered += 1
+        # Python's clock stands still; a thread's goes on.
+        assert 21 <= answered <= 2 * 21
+        assert counts.dropped["rate_limited"] == 200 - answered

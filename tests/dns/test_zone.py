@@ -132,7 +132,13 @@ def test_a_mirror_has_the_same_records_with_the_names_in_them_renamed() -> None:
     zones = Zones(zone, mirrors=[Mirror("mesos.thisdcos.directory.", zone)])
     service = Record("_web._tcp.mesos.", "SRV", "0 1 80 web-1.mesos.", 60)
     touched = zones.update((), [service, Record("other.", "A", "10.0.0.1", 60)])
-    assert "_web._tcp.mesos.thisdcos.directory." in touched
+    assert touched == {
+        "mesos.": {"_web._tcp.mesos.", "mesos."},
+        "mesos.thisdcos.directory.": {
+            "_web._tcp.mesos.thisdcos.directory.",
+            "mesos.thisdcos.directory.",
+        },
+    }
     mirror = zones.of("_web._tcp.mesos.thisdcos.directory.")
     assert isinstance(mirror, Mirror)
     found = mirror.rrset("_web._tcp.mesos.thisdcos.directory.", "SRV")

@@ -1,5 +1,7 @@
 """The whole server behind its sockets: zones, a mirror, cookies, limits; with dnspython to judge.
 
+A second one, which has a native table where there is one, must answer alike.
+
 The first octet of an input says how the rest comes: by TCP or UDP, from whom, after how long, and
 whether a zone changes before.
 """
@@ -18,11 +20,14 @@ import dns.rdatatype
 import dns.rrset
 import dns.tsig
 
-from pointsman.dns import limit, table
-from pointsman.dns.answer import Responder, Settings
+from pointsman.dns import limit, table, wire
+from pointsman.dns.answer import Responder, Settings, flags
 from pointsman.dns.cookies import Cookies
+from pointsman.dns.counts import Counts
 from pointsman.dns.limit import Limiter, RateLimit
+from pointsman.dns.query import Answer
 from pointsman.dns.records import Record
+from pointsman.dns.teacher import MISSING, Teacher
 from pointsman.dns.zone import Mirror, Soa, Zone, Zones
 
 HOSTS = ("127.0.0.1", "192.0.2.7", "2001:db8::7", "::ffff:198.51.100.7")
@@ -47,6 +52,9 @@ COMES_AND_GOES = [
     Record("_new._tcp.mesos.", "SRV", "0 1 70 b.web.mesos.", 60),
 ]
 TRANSFERS = range(251, 255)
+MOST_TAUGHT = 1 << 18
+"""Octets that so few names may take."""
+
 MOST_READY = 9 * 2 * (len(RECORDS) + len(COMES_AND_GOES) + 5)
 
 
@@ -94,12 +102,23 @@ class Served:
         self.zones = Zones(zone, mirrors=[Mirror(MIRROR, zone)])
         self.zones.update((), RECORDS)
         zone.loaded = True
-        self.limiter = Limiter(RateLimit(per_second=5, all_per_second=50), lambda: self.now)
-        self.responder = Responder(
+        self.limiter, self.responder = self.made(None)
+        counts, common = Counts(), flags(None) | wire.AA
+        self.teacher = None if MISSING else Teacher(self.zones, counts, common, 1232)
+        _, self.native = self.made(self.teacher, counts)
+
+    def made(
+        self, teacher: Teacher | None, counts: Counts | None = None
+    ) -> tuple[Limiter, Responder]:
+        """Return a responder with a limiter of its own, both on our clock."""
+        limiter = Limiter(RateLimit(per_second=5, all_per_second=50), lambda: self.now)
+        return limiter, Responder(
             self.zones,
-            settings=Settings(1232, "fuzzed", "1"),
+            counts,
+            Settings(1232, "fuzzed", "1"),
             cookies=Cookies(bytes(16), lambda: self.now),
-            limiter=self.limiter,
+            limiter=limiter,
+            teacher=teacher,
         )
 
     def take(self, data: bytes) -> None:
@@ -111,7 +130,9 @@ class Served:
         if how & 0xE0 == 0xE0:
             new, old = (COMES_AND_GOES, []) if not self.changed else ([], COMES_AND_GOES)
             self.changed = not self.changed
-            self.responder.invalidate(self.zones.update(old, new))
+            touched = self.zones.update(old, new)
+            self.responder.invalidate(touched)
+            self.native.invalidate(touched)
         host = HOSTS[how >> 1 & 3]
         first, second = (self.asked(packet, host, tcp=bool(how & 1)) for _ in range(2))
         if first and second and host == HOSTS[0] and first != second:
@@ -122,6 +143,7 @@ class Served:
         """Ask once."""
         slipped = self.responder.counts.dropped["slipped"]
         said = (self.responder.tcp if tcp else self.responder.udp)(packet, host)
+        self.alike(said, (self.native.tcp if tcp else self.native.udp)(packet, host))
         if len(packet) < 12 or packet[2] & 0x80:
             assert said is None
             return None
@@ -140,6 +162,17 @@ class Served:
             assert len(said) <= len(packet)
         self.judged(packet, said, tcp=tcp)
         return said
+
+    def alike(self, said: Answer, other: Answer) -> None:
+        """Want the same but for whose turn it is, which moves octets about."""
+        if said == other:
+            return
+        assert isinstance(said, bytes)
+        assert isinstance(other, bytes)
+        end = question_end(said)
+        assert said[:end] == other[:end]
+        assert sorted(said) == sorted(other)
+        assert sections(said) == sections(other)
 
     def judged(self, packet: bytes, said: bytes, *, tcp: bool) -> None:
         """Have another implementation read both."""
@@ -197,6 +230,9 @@ class Served:
         assert len(responder._free) <= len(HOSTS)
         assert len(self.limiter._spent) <= limit.MOST_TRACKED
         assert len(responder.counts.queries) <= 1_000
+        if self.teacher is not None:
+            assert self.teacher.table.size <= MOST_TAUGHT
+            assert len(self.teacher._dependents) <= MOST_READY
 
 
 def question_end(data: bytes) -> int:

@@ -142,9 +142,9 @@ class Served:
         """Have records come or go."""
         new, old = (COMES_AND_GOES, []) if not self.changed else ([], COMES_AND_GOES)
         self.changed = not self.changed
-        names = [*self.zones.update(old, new)]
+        touched = self.zones.update(old, new)
         for responder, _ in self.servers:
-            responder.invalidate(names)
+            responder.invalidate(touched)
         self.states[self.zone.serial] = lines(self.zone)
         if len(self.states) > MOST_STATES:
             del self.states[next(iter(self.states))]

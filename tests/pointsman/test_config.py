@@ -24,6 +24,9 @@ def test_masters_are_all_that_must_be_said() -> None:
         (LEAST + '[dns]\ndomian = "x"', 'dns.domian: unknown key; did you mean "domain"?'),
         (LEAST + "[dsn]\n", 'dsn: unknown key; did you mean "dns"?'),
         (LEAST + "[dns]\nttl = -1", "dns.ttl: Expected `int` >= 0"),
+        (LEAST + "[dns]\nthreads = 0", "dns.threads: Expected `int` >= 1"),
+        (LEAST + "[dns]\nthreads = 65", "dns.threads: Expected `int` <= 64"),
+        (LEAST + '[dns]\nnative = "no"', "dns.native: Expected `bool`, got `str`"),
         (LEAST + '[dns]\nttl = "60"', "dns.ttl: Expected `int`, got `str`"),
         ("dns = 3\n" + LEAST, "dns: Expected `object`, got `int`"),
         (LEAST + '[dns]\nip_sources = ["moon"]', "dns.ip_sources[0]: Invalid enum value 'moon'"),
@@ -35,6 +38,13 @@ def test_masters_are_all_that_must_be_said() -> None:
 )
 def test_what_is_wrong_is_named_with_its_key_and_reason(toml: str, said: str) -> None:
     assert any(said in problem for problem in problems(toml)), problems(toml)
+
+
+def test_dns_is_native_with_one_thread_unless_said_otherwise() -> None:
+    default = parse(LEAST).dns
+    assert (default.native, default.threads) == (True, 1)
+    said = parse(LEAST + "[dns]\nnative = false\nthreads = 64").dns
+    assert (said.native, said.threads) == (False, 64)
 
 
 def test_zookeeper_is_enough_too() -> None:

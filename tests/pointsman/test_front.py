@@ -14,8 +14,11 @@ from pointsman.config import DnsConfig, TcpConfig
 from pointsman.discovery.errors import Fatal
 from pointsman.dns.limit import RateLimit
 from pointsman.dns.records import Record
+from pointsman.dns.teacher import MISSING, MOST_ZONES
 from pointsman.dns.zone import Soa, Zone, Zones
-from pointsman.front import Front, secret
+from pointsman.front import Front, secret, why_not
+
+native = pytest.mark.skipif(bool(MISSING), reason=f"no native responder: {MISSING}")
 
 SECRET = "00112233445566778899aabbccddeeff"
 
@@ -66,6 +69,20 @@ def test_the_limits_are_those_of_the_configuration() -> None:
     query = dns.message.make_query("web.mesos.", "A").to_wire()
     for of_a_kind, of_all, answered in ((0, 0, 50), (3, 0, 3), (0, 3, 3)):
         limits = RateLimit(per_second=of_a_kind, all_per_second=of_all, slip=0)
+        for config in (
+            DnsConfig(rate_limit=limits, native=False),
+            DnsConfig(rate_limit=limits, query_log=1),
+        ):
+            responder = Front().responder(config, zones())
+            answers = [responder.udp(query, "203.0.113.9") for _ in range(50)]
+            assert answered <= sum(answer is not None for answer in answers) <= answered + 1
+
+
+@native
+def test_native_threads_have_a_share_of_the_limits() -> None:
+    query = dns.message.make_query("web.mesos.", "A").to_wire()
+    for of_a_kind, of_all, answered in ((0, 0, 50), (20, 0, 10), (0, 31, 16), (1, 0, 1)):
+        limits = RateLimit(per_second=of_a_kind, all_per_second=of_all, slip=0)
         responder = Front().responder(DnsConfig(rate_limit=limits), zones())
         answers = [responder.udp(query, "203.0.113.9") for _ in range(50)]
         assert answered <= sum(answer is not None for answer in answers) <= answered + 1
@@ -94,3 +111,71 @@ def test_what_serves_is_replaced_whole(caplog: pytest.LogCaptureFixture) -> None
         await front.close()
 
     asyncio.run(test())
+
+
+@native
+def test_who_answers_follows_the_configuration_and_is_said(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    port = free_port()
+
+    async def test() -> None:
+        front = Front()
+        await front.listeners.listen([f"127.0.0.1:{port}"])
+        for config, passed in (
+            (DnsConfig(), 1),  # and taught
+            (DnsConfig(threads=2), 1),
+            (DnsConfig(threads=2), 1),
+            (DnsConfig(query_log=1), 0),
+            (DnsConfig(native=False), 0),
+            (DnsConfig(threads=3), 1),
+        ):
+            await front.answer_with(front.responder(config, zones()), config)
+            front.counts.collect()
+            before = front.counts.passed, front.counts.total("answered")
+            for _ in range(20):
+                query = dns.message.make_query("web.mesos.", "A")
+                answer = await asyncio.to_thread(dns.query.udp, query, "127.0.0.1", 5, port)
+                assert len(answer.answer) == 1
+            front.counts.collect()
+            assert front.counts.passed == before[0] + passed
+            assert front.counts.total("answered") == before[1] + 20
+        await front.close()
+
+    asyncio.run(test())
+    said = [message for message in caplog.messages if "DNS answers" in message]
+    assert said == [
+        "known DNS answers are native, threads for each address: 1",
+        "known DNS answers are native, threads for each address: 2",
+        "all DNS answers are made in Python, as dns.query_log asks for",
+        "all DNS answers are made in Python: dns.native is false",
+        "known DNS answers are native, threads for each address: 3",
+    ]
+
+
+@native
+def test_a_responder_that_never_came_to_answer_is_let_go() -> None:
+    async def test() -> None:
+        front, config = Front(), DnsConfig()
+        serving = front.responder(config, zones())
+        await front.answer_with(serving, config)
+        for _ in range(5):
+            front.responder(config, zones())  # whose configuration was refused after all
+        assert serving.teacher is not None
+        assert serving.teacher.table.counts in front.counts._sources
+        assert len(front.counts._sources) == 2
+        await front.answer_with(front.responder(DnsConfig(native=False), zones()), config)
+        assert not front.counts._sources
+        await front.close()
+
+    asyncio.run(test())
+
+
+@native
+def test_more_zones_than_a_table_has_room_for_are_answered_in_python() -> None:
+    soa = Soa("ns1.x.", "root.x.")
+    many = Zones(*(Zone(f"z{n}.", soa, 60) for n in range(MOST_ZONES + 1)))
+    assert Front().responder(DnsConfig(), many).teacher is None
+    assert why_not(DnsConfig(), many) == ": of 65 zones it has room for 64"
+    assert why_not(DnsConfig(), zones()) == ""

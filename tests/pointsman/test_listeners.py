@@ -1,15 +1,23 @@
 import asyncio
 import logging
+import resource
 import socket
 from collections.abc import Awaitable, Callable
 
+import dns.message
 import pytest
 
+from pointlab.servers.paths import PATIENCE, answering
 from pointsman.activation import Handed
 from pointsman.config import TcpConfig
 from pointsman.discovery import text
 from pointsman.discovery.errors import Fatal
+from pointsman.dns import threads as threads_
+from pointsman.dns.answer import Responder
 from pointsman.dns.counts import Counts
+from pointsman.dns.records import Record
+from pointsman.dns.teacher import MISSING
+from pointsman.dns.zone import Soa, Zone, Zones
 from pointsman.listeners import Listeners
 
 
@@ -284,3 +292,140 @@ def test_an_address_that_another_has_keeps_no_other_from_being_listened_on(
         await following.until("10.9.0.1:53", "10.9.0.2:53", "10.9.0.3:53")
 
     following(["eth0:53"], test)
+
+
+# With threads of the native responder.
+
+native = pytest.mark.skipif(bool(MISSING), reason=f"no native responder: {MISSING}")
+KNOWN, PASSED = (
+    dns.message.make_query(name, "A", id=0).to_wire()[2:] for name in ("web.mesos.", "example.com.")
+)
+
+
+class Native:
+    """A responder that was asked before, and listeners that it answers with."""
+
+    def __init__(self, handed: Handed | None = None) -> None:
+        zone = Zone("mesos.", Soa("ns1.mesos.", "root.ns1.mesos."), 60)
+        zone.update((), [Record("web.mesos.", "A", "10.0.0.1", 60)])
+        zone.loaded = True
+        self.responder: Responder = answering("native", Zones(zone))
+        assert self.responder.udp(b"\0\0" + KNOWN, "127.0.0.1")
+        self.counts = self.responder.counts
+        self.listeners = Listeners(self.counts, handed)
+
+    async def answer(self, threads: int) -> None:
+        assert self.responder.teacher is not None
+        one = self.responder
+        await self.listeners.answer_with(one.udp, one.tcp, self.responder.teacher.table, threads)
+
+    async def asked(self, address: str, count: int = 50) -> None:
+        """Ask as many times, each from another socket, of what is known and what is not."""
+        loop = asyncio.get_running_loop()
+        host, port = text.endpoint(address)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        for number in range(count):
+            with socket.socket(family, socket.SOCK_DGRAM) as client:
+                client.setblocking(False)
+                await loop.sock_connect(client, (host, port))
+                for query in (KNOWN, PASSED):
+                    client.send(number.to_bytes(2) + query)
+                async with asyncio.timeout(PATIENCE):
+                    for _ in range(2):
+                        assert (await loop.sock_recv(client, 512))[:2] == number.to_bytes(2)
+
+
+@native
+def test_native_threads_answer_on_all_addresses_those_opened_later_too() -> None:
+    async def test() -> None:
+        one = Native()
+        first, second = free(), free()
+        await one.listeners.listen([first])
+        await one.answer(2)
+        await one.listeners.listen([first, second])
+        for threads in (2, 1, 3):
+            await one.answer(threads)
+            one.counts.collect()
+            before = one.counts.passed, one.counts.total("answered")
+            for address in (first, second):
+                await one.asked(address)
+            one.counts.collect()
+            assert one.counts.passed == before[0] + 100
+            assert one.counts.total("answered") == before[1] + 100
+        await one.listeners.close()
+        assert len(one.counts._sources) == 1  # the table's own
+
+    asyncio.run(test())
+
+
+@native
+@pytest.mark.parametrize("threads", [1, 2])
+def test_all_addresses_and_one_of_them_take_turns_natively_without_losing_a_query(
+    threads: int,
+) -> None:
+    async def test() -> None:
+        one = Native()
+        own = free()
+        every = own.replace("127.0.0.1", "0.0.0.0")
+        await one.listeners.listen([every])
+        await one.answer(threads)
+        for addresses in ([own], [every, "127.0.0.9:" + own.split(":")[1]], [own], [every]) * 3:
+            asking = asyncio.create_task(one.asked(own))
+            await one.listeners.listen(addresses)
+            await asking
+        await one.listeners.close()
+        assert not one.counts.dropped
+
+    asyncio.run(test())
+
+
+@native
+def test_sockets_that_were_handed_over_are_read_natively() -> None:
+    async def test() -> None:
+        with (
+            socket.create_server(("127.0.0.1", 0)) as tcp,
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
+        ):
+            host, port = tcp.getsockname()
+            udp.bind((host, port))
+            handed = Handed(("tcp", tcp.dup()), ("udp", udp.dup()))
+            one = Native(handed)
+            await one.listeners.listen([f"{host}:{port}"])
+            for threads in (1, 3, 2):
+                await one.answer(threads)
+                await one.asked(f"{host}:{port}")
+            await one.listeners.close()
+            handed.close()
+            assert not udp.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT)
+
+    asyncio.run(test())
+
+
+@native
+def test_threads_that_can_not_be_had_leave_the_answers_to_python(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def test() -> None:
+        one = Native()
+        address = free()
+        await one.listeners.listen([address])
+        # More sockets for one address than the process may have files.
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (60, hard))
+        try:
+            with caplog.at_level(logging.WARNING):
+                await one.answer(threads_.MOST_THREADS)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        await one.asked(address)
+        one.counts.collect()
+        assert one.counts.passed == 0
+        await one.answer(2)
+        await one.asked(address)
+        one.counts.collect()
+        assert one.counts.passed == 50
+        await one.listeners.close()
+
+    asyncio.run(test())
+    (said,) = caplog.messages
+    assert said.endswith("; all is answered in Python")

@@ -163,6 +163,13 @@ def test_programs_that_keep_virtual_servers_too() -> None:
     assert "--ipvs-exclude-cidrs=11.0.0.0-11.255.255.255" in proxy.todo
 
 
+def test_an_installation_without_the_native_responder() -> None:
+    found = only(judged(native="No module named 'pointsman.dns._native'"))
+    assert (found.level, found.topic) == ("warning", "dns")
+    assert "No module named" in found.what
+    assert judged(Config(dns=DnsConfig(native=False)), native="none") == []
+
+
 def test_a_folder_that_can_not_be_written_to() -> None:
     found = only(judged(state_dir="/var can't be written to"))
     assert found.what == "state_dir: /var/lib/pointsman: /var can't be written to"

@@ -15,6 +15,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +42,11 @@ class Daemon:
         self.command = [sys.executable, "-m", "pointsman", "run", "--config", str(self.config)]
         self.process: subprocess.Popen[bytes] | None = None
 
-    def configure(self, *listen: str, http: str = "") -> None:
+    def configure(self, *listen: str, http: str = "", dns: str = "") -> None:
         self.config.write_text(f"""
             state_dir = "{self.folder}/state"
             discovery = {{ file = "{self.folder}/state.json" }}
-            dns = {{ listen = {list(listen)} }}
+            dns = {{ listen = {list(listen)}{dns and ", "}{dns} }}
             vip = {{ enabled = false }}
             http = {{ listen = "{http}" }}
         """)
@@ -208,10 +209,15 @@ def test_all_addresses_of_both_families_answer_each_client_from_where_it_asked(
     assert daemon.end() == 0
 
 
+HOW = ("native = false", "native = true", "threads = 2", "threads = 3", "query_log = 1000000")
+"""Keys of `dns` by which who answers differs."""
+
+
+@pytest.mark.parametrize("how", [HOW[:1], HOW[1:2], HOW[2:3], HOW], ids=" ".join)
 def test_a_reload_between_all_addresses_and_some_loses_no_query(
-    network: Ip, daemon: Daemon
+    network: Ip, daemon: Daemon, how: tuple[str, ...]
 ) -> None:
-    daemon.configure("0.0.0.0:53")
+    daemon.configure("0.0.0.0:53", dns=how[0])
     daemon.start()
     wait_for(lambda: answers("127.0.0.1"), "answers")
     over = threading.Event()
@@ -229,8 +235,9 @@ def test_a_reload_between_all_addresses_and_some_loses_no_query(
     with ThreadPoolExecutor(1) as pool:
         asking = pool.submit(ask)
         try:
-            for listen in ("127.0.0.1:53", "0.0.0.0:53", "lo:53") * 3:
-                daemon.configure(listen)
+            listens = ("127.0.0.1:53", "0.0.0.0:53", "lo:53") * 3
+            for listen, keys in zip(listens, cycle(how), strict=False):
+                daemon.configure(listen, dns=keys)
                 daemon.reload()
         finally:
             over.set()
@@ -246,7 +253,53 @@ def query(number: int) -> bytes:
     )
 
 
-def test_what_comes_while_it_restarts_is_answered_after(network: Ip, daemon: Daemon) -> None:
+def metric(name: str) -> float:
+    """Return the sum of a metric over its labels."""
+    connection = http.client.HTTPConnection("127.0.0.1:8123", timeout=20)
+    connection.request("GET", "/metrics")
+    lines = connection.getresponse().read().decode().splitlines()
+    connection.close()
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
+
+
+def test_who_answers_is_changed_by_a_reload_and_said(network: Ip, daemon: Daemon) -> None:
+    def threads() -> int:
+        assert daemon.process
+        tasks = Path(f"/proc/{daemon.process.pid}/task").iterdir()
+        return sum((task / "comm").read_text() == "dns\n" for task in tasks)
+
+    python = "all DNS answers are made in Python"
+    for number, (keys, count, said) in enumerate((
+        ("native = true", 1, "known DNS answers are native, threads for each address: 1"),
+        ("threads = 2", 2, "known DNS answers are native, threads for each address: 2"),
+        ("query_log = 1", 0, f"{python}, as dns.query_log asks for"),
+        ("native = false", 0, f"{python}: dns.native is false"),
+        ("threads = 3", 3, "known DNS answers are native, threads for each address: 3"),
+    )):  # fmt: skip
+        daemon.configure("127.0.0.1:53", http="127.0.0.1:8123", dns=keys)
+        if number:
+            daemon.reload()
+        else:
+            daemon.start()
+            wait_for(lambda: answers("127.0.0.1"), "answers")
+        assert daemon.said().count(said) == 1
+        assert threads() == count
+        assert answers("127.0.0.1", "+nocookie")  # which has it taught
+        before = [metric(f"pointsman_dns_{n}_total") for n in ("queries", "passed")]
+        assert dig("127.0.0.1", "WEB.marathon.mesos", "+noedns") == WEB
+        for _ in range(5):
+            assert answers("127.0.0.1", "+nocookie")
+        after = [metric(f"pointsman_dns_{n}_total") for n in ("queries", "passed")]
+        assert after == [before[0] + 6, before[1]]
+    assert daemon.said().count("web.marathon.mesos. A") >= 6  # what the log of queries has
+    assert daemon.said().count("reloaded") == 4
+    assert daemon.end() == 0
+
+
+@pytest.mark.parametrize("dns", ["native = false", "threads = 1", "threads = 3"])
+def test_what_comes_while_it_restarts_is_answered_after(
+    network: Ip, daemon: Daemon, dns: str
+) -> None:
     """As deploy/pointsman.socket has it: the sockets are the service manager's."""
     with (
         socket.create_server(("127.0.0.1", 53)) as tcp,
@@ -255,7 +308,7 @@ def test_what_comes_while_it_restarts_is_answered_after(network: Ip, daemon: Dae
         socket.create_server(("127.0.0.1", 54)) as other,
     ):
         udp.bind(("127.0.0.1", 53))
-        daemon.configure("127.0.0.1:53", http="127.0.0.1:8123")
+        daemon.configure("127.0.0.1:53", http="127.0.0.1:8123", dns=dns)
         sockets = {"dns-udp": udp, "dns-tcp": tcp, "http": http, "other": other}
         daemon.start(sockets=sockets)
         wait_for(lambda: answers("127.0.0.1"), "answers")

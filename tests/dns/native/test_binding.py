@@ -116,6 +116,8 @@ def test_names_that_are_known_are_told(table: Any) -> None:
     table.teach(*WEB)
     assert table.known(["a.mesos.", "web.mesos.", "web.mesos."]) == ["web.mesos.", "web.mesos."]
     assert table.known(iter(())) == []
+    # A mirror's names may be longer than any that can be asked for.
+    assert table.known(["relative", "x" * 300, "web.mesos."]) == ["web.mesos."]
 
 
 def test_answers_are_counted(table: Any) -> None:
@@ -304,7 +306,6 @@ def test_long_lists_are_taken(table: Any, number: int, extra: bytes) -> None:
         ("forget", ()),
         ("known", (None,)),
         ("known", ([None],)),
-        ("known", (["web.mesos.", "relative"],)),
         ("answer", (None,)),
         ("answer", ("",)),
         ("answer", (bytearray(QUERY),)),
@@ -376,8 +377,8 @@ def test_no_reference_is_lost_or_kept(native: Any, table: Any) -> None:
         for refused in ((name, 1, [(1, [record, None], extra, 1)]), (name, 0, rrsets)):
             with pytest.raises((TypeError, ValueError)):
                 table.teach(*refused)
-        with pytest.raises(ValueError, match="name"):
-            table.known([name, name, "relative"])
+        with pytest.raises(TypeError):
+            table.known([name, name, None])
         with pytest.raises(ValueError, match="octets"):
             native.Table(zones, RA, 1, exempt, 1)
 

@@ -1,0 +1,209 @@
+"""What a native table is taught of the zones, and how it follows their changes."""
+
+import random
+from collections.abc import Iterable
+
+import dns.message
+import dns.rcode
+import pytest
+
+from pointsman.dns import teacher, wire
+from pointsman.dns.counts import Counts
+from pointsman.dns.records import Record
+from pointsman.dns.teacher import MISSING, MOST_EXEMPT, MOST_RECORDS, MOST_ZONES, Teacher
+from pointsman.dns.zone import Mirror, Soa, Zone, Zones
+
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"no native responder: {MISSING}")
+
+MIRROR = "mesos.thisdcos.directory."
+WEB = Record("web.mesos.", "A", "10.0.0.1", 60)
+DEEP = Record("a.b.c.mesos.", "A", "10.0.0.3", 60)
+TASK = Record("web-1.mesos.", "A", "10.0.0.7", 60)
+SERVICE = Record("_web._tcp.mesos.", "SRV", "0 1 80 web-1.mesos.", 60)
+
+
+def made(
+    *records: Record, exempt: Iterable[str] = (), rate: int = -1
+) -> tuple[Teacher, Zones, Counts]:
+    zone = Zone("mesos.", Soa("ns1.mesos.", "root.ns1.mesos.", minimum=30), 60, ["10.0.0.9"])
+    zones, counts = Zones(zone, mirrors=[Mirror(MIRROR, zone)]), Counts()
+    zones.update((), records)
+    zone.loaded = True
+    return Teacher(zones, counts, wire.QR | wire.AA, 1232, exempt, rate), zones, counts
+
+
+def query(name: str, type_: str = "A") -> bytes:
+    return dns.message.make_query(name, type_, id=7).to_wire()
+
+
+def read(answer: bytes | None) -> tuple[str, list[str], list[str]]:
+    """Return code, answers and additional records of an answer that must be there."""
+    assert answer is not None
+    found = dns.message.from_wire(answer)
+    code = dns.rcode.to_text(found.rcode())
+    parts = [[str(d) for rrset in part for d in rrset] for part in (found.answer, found.additional)]
+    return code, sorted(parts[0]), sorted(parts[1])
+
+
+def test_it_teaches_what_is_asked_for_and_that_alone() -> None:
+    one, _, _ = made(WEB, DEEP)
+    assert one.table.answer(query("web.mesos.")) is None
+    assert read(one.answer(query("web.mesos."))) == ("NOERROR", ["10.0.0.1"], [])
+    assert read(one.table.answer(query("WEB.mesos."))) == ("NOERROR", ["10.0.0.1"], [])
+    assert one.table.known(["web.mesos.", DEEP.name, "c.mesos.", "nope.mesos."]) == ["web.mesos."]
+
+
+def test_all_that_is_not_there_is_known_once_a_zone_was_asked() -> None:
+    one, _, _ = made(WEB, DEEP)
+    assert one.table.answer(query("nope.mesos.")) is None
+    assert read(one.answer(query("nope.mesos."))) == ("NXDOMAIN", [], [])
+    for name in ("other.mesos.", "x.web.mesos.", "d.c.mesos.", "b.mesos."):
+        assert read(one.table.answer(query(name))) == ("NXDOMAIN", [], [])
+    for name in ("web.mesos.", "mesos.", "c.mesos.", "b.c.mesos.", "a.b.c.mesos.", "ns1.mesos."):
+        assert one.table.answer(query(name)) is None  # it is there, and was not taught
+    assert one.table.answer(query(f"nope.{MIRROR}")) is None
+    assert read(one.answer(query(f"nope.{MIRROR}"))) == ("NXDOMAIN", [], [])
+
+
+def test_an_empty_name_between_has_no_records_of_any_type() -> None:
+    one, _, _ = made(DEEP)
+    for type_ in ("A", "SRV", "TYPE65280"):
+        assert read(one.answer(query("b.c.mesos.", type_))) == ("NOERROR", [], [])
+
+
+@pytest.mark.parametrize(
+    ("name", "type_"),
+    [("example.com.", "A"), (".", "NS"), ("mesos.", "AXFR"), ("web.mesos.", "ANY"),
+     ("web.mesos.", "IXFR")],
+)  # fmt: skip
+def test_what_python_decides_on_is_left_to_it(name: str, type_: str) -> None:
+    one, _, _ = made(WEB)
+    for _ in range(2):
+        assert one.answer(query(name, type_)) is None
+
+
+def test_a_zone_without_a_view_is_left_to_python_until_it_has_one() -> None:
+    one, zones, _ = made(WEB)
+    (zone,) = zones
+    zone.loaded = False
+    assert one.answer(query("web.mesos.")) is None
+    assert one.answer(query("nope.mesos.")) is None
+    zone.loaded = True
+    assert read(one.answer(query("nope.mesos."))) == ("NXDOMAIN", [], [])
+
+
+def test_what_was_known_follows_a_change_at_once() -> None:
+    one, zones, _ = made(WEB, DEEP)
+    for name in ("web.mesos.", f"web.{MIRROR}", DEEP.name, "b.c.mesos."):
+        one.answer(query(name))
+    new = Record("web.mesos.", "A", "10.0.0.2", 60)
+    one.follow(zones.update([WEB, DEEP], [new]))
+    for name in ("web.mesos.", f"web.{MIRROR}"):
+        assert read(one.table.answer(query(name))) == ("NOERROR", ["10.0.0.2"], [])
+    for name in (DEEP.name, "b.c.mesos.", "c.mesos.", f"c.{MIRROR}"):
+        assert read(one.table.answer(query(name))) == ("NXDOMAIN", [], [])
+    one.follow(zones.update([], [DEEP]))
+    for name in (DEEP.name, "b.c.mesos.", "c.mesos."):
+        assert one.table.answer(query(name)) is None  # it was forgotten, and is there
+        assert read(one.answer(query(name)))[0] == "NOERROR"
+
+
+def test_no_is_said_with_the_serial_of_the_latest_change() -> None:
+    one, zones, _ = made(WEB)
+    for name in ("nope.mesos.", "web.mesos.", f"nope.{MIRROR}"):
+        one.answer(query(name, "AAAA"))
+    one.follow(zones.update([], [DEEP]))
+    (zone,) = zones
+    for name in ("nope.mesos.", "web.mesos.", f"nope.{MIRROR}"):
+        answer = one.table.answer(query(name, "AAAA"))
+        assert answer is not None
+        (start,) = dns.message.from_wire(answer).authority[0]
+        assert start.serial == zone.serial
+
+
+def test_a_service_follows_its_targets_and_no_others() -> None:
+    one, zones, _ = made(SERVICE, TASK)
+    assert read(one.answer(query(SERVICE.name, "SRV")))[2] == ["10.0.0.7"]
+    assert one._dependents == {TASK.name: (SERVICE.name,)}
+    one.follow(zones.update([TASK], []))
+    assert read(one.table.answer(query(SERVICE.name, "SRV")))[2] == []
+    one.follow(zones.update([], [TASK]))
+    assert read(one.table.answer(query(SERVICE.name, "SRV")))[2] == ["10.0.0.7"]
+    other = Record(SERVICE.name, "SRV", "0 1 80 web-2.mesos.", 60)
+    one.follow(zones.update([SERVICE], [other]))
+    assert one._dependents == {"web-2.mesos.": (SERVICE.name,)}
+    one.follow(zones.update([other], []))
+    assert not one._dependents
+    assert not one._targets
+
+
+def test_what_has_no_room_in_any_answer_comes_by_tcp() -> None:
+    many = (f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}" for n in range(70_000))
+    one, _, _ = made(*(Record("many.mesos.", "A", data, 60) for data in many))
+    answer = one.answer(query("many.mesos."))
+    assert answer is not None
+    assert answer[2] & 2
+    assert MOST_RECORDS * 16 > 4096
+
+
+def test_what_was_counted_stays_after_it_is_closed() -> None:
+    one, _, counts = made(WEB)
+    for _ in range(5):
+        one.answer(query("web.mesos."))
+    assert counts.total("answered") == 5
+    one.answer(query("web.mesos."))
+    one.close()
+    assert counts.total("answered") == 6
+    assert not counts._sources
+
+
+def test_names_that_are_made_up_take_no_memory() -> None:
+    one, _, _ = made(WEB, DEEP)
+    for name in ("web.mesos.", "b.c.mesos.", f"web.{MIRROR}"):
+        one.answer(query(name))
+    size = one.table.size
+    pick = random.Random(1)
+    head = bytes.fromhex("0007 0100 0001 0000 0000 0000")
+    ends = [b"\5mesos\0", b"\3web\5mesos\0", wire.name(MIRROR), b"\1x\1b\1c\5mesos\0"]
+    for number in range(250_000):
+        label = b"\x0c%012x" % pick.getrandbits(48)
+        type_ = pick.getrandbits(16).to_bytes(2)
+        one.answer(head + label + ends[number & 3] + type_ + b"\0\1")  # of no name
+        one.answer(head + b"\3web\5mesos\0" + type_ + b"\0\1")
+        one.answer(head + label + b"\7example\0" + type_ + b"\0\1")  # of no zone
+        one.answer(head + b"\1b\1c\5mesos\0" + type_ + b"\0\1")
+    assert one.table.size == size
+    assert len(one._denying) == 2
+    assert not one._targets
+
+
+def test_names_that_come_and_go_leave_no_memory_behind() -> None:
+    one, zones, _ = made(WEB)
+    sizes = []
+    for number in range(3000):
+        record = Record(f"task-{number}.mesos.", "A", "10.0.0.1", 60)
+        one.follow(zones.update([], [record]))
+        one.answer(query(record.name))
+        one.follow(zones.update([record], []))
+        sizes.append(one.table.size)
+    assert max(sizes[1000:]) <= max(sizes[:1000])
+
+
+def test_limits_and_exemptions_are_as_many_as_an_operator_likes() -> None:
+    exempt = [f"10.{n >> 8}.{n & 255}.0/24" for n in range(MOST_EXEMPT + 50)]
+    for rate in (-1, 0, 1, 1 << 40):
+        one, _, _ = made(WEB, exempt=exempt, rate=rate)
+        assert one.answer(query("web.mesos."))
+
+
+def test_networks_are_given_as_those_of_ipv6() -> None:
+    assert teacher._network("10.0.0.0/8") == (bytes(10) + b"\xff\xff\n\0\0\0", 104)
+    assert teacher._network("fd00::/8") == (b"\xfd" + bytes(15), 8)
+
+
+def test_there_is_an_end_to_zones() -> None:
+    soa = Soa("ns1.x.", "root.x.")
+    most = Zones(*(Zone(f"z{n}.", soa, 60) for n in range(MOST_ZONES)))
+    Teacher(most, Counts(), 0, 1232)
+    with pytest.raises(ValueError, match="more than 64 zones"):
+        Teacher(Zones(*most, Zone("another.", soa, 60)), Counts(), 0, 1232)
