@@ -17,8 +17,8 @@
  *                    | head | rrset, rrset ... | text | starts, records, extra | starts ... |
  *       names     -> struct slots      the keyed hash of each name that the zones hold, by itself
  *
- * A name whose hash is not in `names` is in no zone: that is said with certainty. A hash that is
- * there without an entry (or by a collision) says nothing, and Python is asked.
+ * A name whose hash is not in `names` is in no zone, and denied. A hash that is there without an
+ * entry (or by a collision) says nothing, and Python is asked.
  *
  * Ownership
  *
@@ -191,7 +191,7 @@ bool table_teach(struct table *, const char *text, size_t size, uint8_t zone,
 bool table_forget(struct table *, const char *text, size_t size);
 bool table_knows(struct table *, const char *text, size_t size);
 bool table_deny(struct table *, uint8_t zone, const void *record, size_t size);
-/* Names as they are before the apex, with the last dot there. */
+/* Names as they are before the apex, with the last dot there; only new ones are to be added. */
 bool table_has(struct table *, uint8_t base, const char *text, size_t size);
 bool table_add(struct table *, uint8_t base, const char *text, size_t size);
 bool table_remove(struct table *, uint8_t base, const char *text, size_t size);
