@@ -202,11 +202,12 @@ void reader_await(struct reader *); /* until it holds nothing that was retired b
 struct table *enter(struct reader *);
 void leave(struct reader *);
 
+/* Keyed, and different for what is hashed: names by the zone that has them, and these. */
+enum { OF_ENTRIES = MOST_ZONES, OF_NETWORKS, OF_TURNS };
+uint64_t table_hash(const struct table *, uint8_t of, const void *octets, size_t size);
 /* For readers inside, of names in small letters. */
-uint64_t table_hash(const struct table *, const char *text, size_t size);
 struct entry *table_find(struct table *, uint64_t hash, const char *text, size_t size);
 int table_zone(const struct table *, const char *text, size_t size); /* -1 for none */
-uint64_t table_mix(const struct table *, const uint8_t *octets, size_t size);
 /* Have memory on its way before it is needed: first the slot of a hash, then what it points to. */
 void table_fetch_slot(struct table *, uint64_t hash);
 void table_fetch_entry(struct table *, uint64_t hash);

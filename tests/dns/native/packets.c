@@ -679,9 +679,9 @@ static void names_are_hashed_by_siphash_1_3(void)
         {"web.marathon.mesos.", 0x530fd1996b813503},
         {"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx.mesos.", 0x562e6ee4b2a99f3a},
     };
-    struct table zeros = {.key = {0, MOST_ZONES}}; /* what sets the kinds of hashes apart undone */
+    static struct table zeros;
     for (size_t which = 0; which < sizeof known / sizeof *known; which++)
-        CHECK(table_hash(&zeros, known[which].text, strlen(known[which].text)) ==
+        CHECK(table_hash(&zeros, 0, known[which].text, strlen(known[which].text)) ==
               known[which].hash);
 }
 
