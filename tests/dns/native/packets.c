@@ -654,6 +654,8 @@ static void without_memory_nothing_changes(void)
     /* The same of entries: there is memory for larger slots, and none for what goes in. */
     for (int entries = 0; entries < 100; entries++) {
         sprintf(name, "n%d.mesos.", entries);
+        memory = 0;
+        CHECK(!teach_sized(name, A, 1, 16, 0) && !table_knows(table, name, strlen(name)));
         memory = 1;
         bool kept = teach_sized(name, A, 1, 16, 0);
         memory = -1;
