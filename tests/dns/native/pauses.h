@@ -15,7 +15,7 @@ static inline void pause_some(void)
     if (!chance)
         chance = (uint64_t)(uintptr_t)&chance;
     chance = chance * 6364136223846793005u + 1442695040888963407u;
-    if (!(chance >> 57)) /* one of 128 times */
+    if (!(chance >> 58)) /* one of 64 times */
         sched_yield();
 }
 
