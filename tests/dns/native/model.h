@@ -12,15 +12,22 @@
 
 #include "check.h"
 
+#include <pthread.h>
+#include <sched.h>
+
+#ifndef READERS
+#define READERS 3 /* threads at most */
+#endif
+
 enum {
     ZONES = 3,
     NAMES = 24, /* that are asked for, the apexes among them */
-    READERS = 3, /* at most */
     BLOCKS = 12, /* of names that come and go together, so that slots are too few */
     BLOCK = 48,
     VERSIONS = 1024, /* that are kept */
     DATA = 8,        /* octets: which, shape, version, number of the record */
     RECORD = HEADER + DATA,
+    MOST_SLOTS = 4 * (NAMES + BLOCKS * BLOCK),
 };
 
 /* Zones, the longest apex first: one inside another, and a mirror of the latter. */
@@ -49,6 +56,7 @@ struct name {
 
 struct model {
     struct table *table;
+    uint64_t tables; /* that had its place before */
     struct name names[NAMES];
     struct history entries[NAMES], marks[ZONES][NAMES / ZONES], denials[ZONES];
     bool blocks[BLOCKS];
@@ -219,11 +227,9 @@ static void change_block(struct model *model, size_t block)
     set_block(model->table, block, model->blocks[block]);
 }
 
-static struct table *new_table(void)
+static struct table *new_table(uint64_t key)
 {
-    static uint64_t key[2];
-    key[0] += 3;
-    struct table *table = table_new(key);
+    struct table *table = table_new((uint64_t[]){key, 1});
     CHECK(table);
     table->flags = QR | AA;
     table->udp_size = 1232;
@@ -239,7 +245,7 @@ static struct table *new_table(void)
 /* Have another table take the place, which says the same. */
 static void change_table(struct model *model)
 {
-    struct table *table = new_table();
+    struct table *table = new_table(++model->tables);
     for (size_t which = 0; which < NAMES; which++) {
         const struct name *name = &model->names[which];
         struct history *entry = &model->entries[which], *there = mark_of(model, which);
@@ -363,7 +369,7 @@ static void look_up(struct model *model, struct table *table, struct counts *cou
 static void begin_model(struct model *model)
 {
     memset(model, 0, sizeof *model);
-    model->table = new_table();
+    model->table = new_table(0);
     for (size_t which = 0; which < NAMES; which++) {
         struct name *name = &model->names[which];
         size_t number = which / ZONES;
@@ -405,7 +411,66 @@ static void settle(struct model *model)
         size += denial ? denial->block.size : 0;
     }
     CHECK(table->size == size);
-    CHECK(entries->mask < 8 * (NAMES + BLOCKS * BLOCK) && names->mask <= entries->mask * 2 + 1);
+    CHECK(entries->mask < MOST_SLOTS && names->mask < MOST_SLOTS);
+}
+
+/* Threads that ask all the while. */
+
+struct asker {
+    struct model *model;
+    struct reader reader;
+    pthread_t thread;
+    uint64_t chance;
+    atomic_bool ended;
+    _Atomic uint64_t looks;
+};
+
+static inline void *ask(void *given)
+{
+    struct asker *asker = given;
+    while (!asker->ended) {
+        struct table *table = enter(&asker->reader);
+        for (uint64_t looks = next(&asker->chance) % 8; looks; looks--) {
+            look_up(asker->model, table, &asker->reader.counts, next(&asker->chance) % NAMES,
+                    next(&asker->chance) & 1);
+            asker->looks++;
+        }
+        leave(&asker->reader);
+    }
+    return NULL;
+}
+
+static inline void begin_asking(struct model *model, struct asker askers[READERS])
+{
+    for (size_t reader = 0; reader < READERS; reader++) {
+        struct asker *asker = &askers[reader];
+        memset(asker, 0, sizeof *asker);
+        asker->model = model;
+        asker->chance = reader;
+        atomic_store(&asker->reader.table, model->table);
+        reader_join(&asker->reader);
+        model->readers[reader] = &asker->reader;
+        CHECK(!pthread_create(&asker->thread, NULL, ask, asker));
+    }
+}
+
+/* Whether each of them asked so many times. */
+static inline bool have_asked(const struct asker askers[READERS], uint64_t times)
+{
+    for (size_t reader = 0; reader < READERS; reader++)
+        if (askers[reader].looks < times)
+            return false;
+    return true;
+}
+
+static inline void end_asking(struct model *model, struct asker askers[READERS])
+{
+    for (size_t reader = 0; reader < READERS; reader++) {
+        askers[reader].ended = true;
+        CHECK(!pthread_join(askers[reader].thread, NULL));
+        reader_part(&askers[reader].reader);
+        model->readers[reader] = NULL;
+    }
 }
 
 #endif

@@ -454,6 +454,9 @@ static void nothing_is_longer_than_the_server_sends(void)
 static void what_no_answer_has_room_for_takes_no_memory(void)
 {
     size_t before = table->size;
+    CHECK(teach_sized("full.mesos.", SRV, 1, 16, UINT16_MAX));
+    CHECK(table->size - before < 100);
+    before = table->size;
     CHECK(teach_sized("full.mesos.", A, 512, 16, UINT16_MAX));
     CHECK(table->size - before < 100);
     check_said(asked("full.mesos.", A), QR | AA | RD | TC, 0, 0, 0);
@@ -595,6 +598,35 @@ static void queries_are_counted_by_type_and_outcome(void)
     CHECK(all == 21);
 }
 
+static void what_is_replaced_lasts_as_long_as_its_readers(void)
+{
+    static struct reader readers[2];
+    size_t size = table->size;
+    for (size_t reader = 0; reader < 2; reader++) {
+        atomic_store(&readers[reader].table, table);
+        reader_join(&readers[reader]);
+    }
+    enter(&readers[0]);
+    enter(&readers[1]);
+    CHECK(teach_sized("one.mesos.", A, 1, 16, 0));
+    leave(&readers[0]);
+    table_reclaim(table);
+    CHECK(table->size > size);
+    enter(&readers[0]);
+    CHECK(deny(OUTER, 22));
+    leave(&readers[1]);
+    enter(&readers[1]); /* it can't have what was replaced before */
+    size_t both = table->size;
+    table_reclaim(table);
+    CHECK(table->size > size && table->size < both); /* the other has what was denied with */
+    leave(&readers[0]);
+    table_reclaim(table);
+    CHECK(table->size == size);
+    leave(&readers[1]);
+    reader_part(&readers[0]);
+    reader_part(&readers[1]);
+}
+
 static void without_memory_nothing_changes(void)
 {
     const uint64_t key[2] = {0};
@@ -693,6 +725,7 @@ int main(void)
         what_is_taught_takes_the_place_of_what_was,
         a_name_may_have_many_types,
         queries_are_counted_by_type_and_outcome,
+        what_is_replaced_lasts_as_long_as_its_readers,
         without_memory_nothing_changes,
         names_are_hashed_by_siphash_1_3,
     };

@@ -117,7 +117,7 @@ static void begin(const char *address)
     struct octets records[] = {{record, 16}, {record, 16}};
     struct given given = {A, 2, 0, records, {"", 0}};
     int both[2];
-    table = new_table();
+    table = new_table(0);
     CHECK(table_teach(table, "web.mesos.", 10, OUTER, &given, 1));
     CHECK(!socketpair(AF_UNIX, SOCK_SEQPACKET, 0, both));
     up = both[0];
@@ -250,6 +250,27 @@ static void answers_come_from_the_address_that_was_asked(void)
     }
 }
 
+static void an_answer_from_a_link_leaves_by_it(void)
+{
+    struct sockaddr_storage here, there;
+    end();
+    begin("::");
+    int client = socket(AF_INET6, SOCK_DGRAM, 0); /* its own address says nothing of a link */
+    CHECK(!bind(client, (struct sockaddr *)&here, address_from("fd00::1", 0, &here)));
+    socklen_t size = address_from("fe80::1", port_of(listening), &there);
+    CHECK(!connect(client, (struct sockaddr *)&there, size));
+    check_answered(client);
+    close(client);
+}
+
+static void what_else_the_kernel_tells_is_not_sent_back(void)
+{
+    int on = 1, client = client_of("127.0.0.1", port_of(listening));
+    CHECK(!setsockopt(listening, SOL_SOCKET, SO_TIMESTAMP, &on, sizeof on));
+    check_answered(client);
+    close(client);
+}
+
 static void many_at_once_are_all_answered(void)
 {
     enum { MANY = 150 };
@@ -359,7 +380,7 @@ static void descriptors_may_be_closed_by_who_gave_them(void)
 static void another_table_is_used_at_once(void)
 {
     int client = client_of("127.0.0.1", port_of(listening));
-    struct table *empty = new_table(), *full = table;
+    struct table *empty = new_table(1), *full = table;
     for (int time = 0; time < 100; time++) {
         struct packet query = asked("web.mesos.", A);
         server_use(server, empty);
@@ -380,6 +401,7 @@ static void a_child_stops_nothing_of_its_parent(void)
     pid_t child = fork();
     CHECK(child >= 0);
     if (!child) {
+        atomic_store(&server->reader.inside, 1); /* as if it came while the thread answered */
         server_use(server, table);
         server_stop(server);
         server_free(server);
@@ -573,6 +595,8 @@ int main(void)
         no_more_than_a_packet_is_read,
         clients_over_their_limit_are_passed_up,
         answers_come_from_the_address_that_was_asked,
+        an_answer_from_a_link_leaves_by_it,
+        what_else_the_kernel_tells_is_not_sent_back,
         many_at_once_are_all_answered,
         what_finds_no_room_is_counted_and_lost,
         an_answer_that_can_not_be_sent_keeps_no_other_back,
