@@ -67,7 +67,7 @@ bool question_read(struct question *question, const struct table *table, const u
     } else if (at != end) {
         return false;
     }
-    question->hash = table_hash(table, question->text, question->text_size);
+    question->hash = table_hash(table, OF_ENTRIES, question->text, question->text_size);
     return question->type < FIRST_META || question->type > LAST_META;
 }
 

@@ -17,8 +17,8 @@
  *                    | head | rrset, rrset ... | text | starts, records, extra | starts ... |
  *       names     -> struct slots      the keyed hash of each name that the zones hold, by itself
  *
- * A name whose hash is not in `names` is in no zone: that is said with certainty. A hash that is
- * there without an entry (or by a collision) says nothing, and Python is asked.
+ * A name whose hash is not in `names` is in no zone, and denied. A hash that is there without an
+ * entry (or by a collision) says nothing, and Python is asked.
  *
  * Ownership
  *
@@ -191,7 +191,7 @@ bool table_teach(struct table *, const char *text, size_t size, uint8_t zone,
 bool table_forget(struct table *, const char *text, size_t size);
 bool table_knows(struct table *, const char *text, size_t size);
 bool table_deny(struct table *, uint8_t zone, const void *record, size_t size);
-/* Names as they are before the apex, with the last dot there. */
+/* Names as they are before the apex, with the last dot there; only new ones are to be added. */
 bool table_has(struct table *, uint8_t base, const char *text, size_t size);
 bool table_add(struct table *, uint8_t base, const char *text, size_t size);
 bool table_remove(struct table *, uint8_t base, const char *text, size_t size);
@@ -202,11 +202,12 @@ void reader_await(struct reader *); /* until it holds nothing that was retired b
 struct table *enter(struct reader *);
 void leave(struct reader *);
 
+/* Keyed, and different for what is hashed: names by the zone that has them, and these. */
+enum { OF_ENTRIES = MOST_ZONES, OF_NETWORKS, OF_TURNS };
+uint64_t table_hash(const struct table *, uint8_t of, const void *octets, size_t size);
 /* For readers inside, of names in small letters. */
-uint64_t table_hash(const struct table *, const char *text, size_t size);
 struct entry *table_find(struct table *, uint64_t hash, const char *text, size_t size);
 int table_zone(const struct table *, const char *text, size_t size); /* -1 for none */
-uint64_t table_mix(const struct table *, const uint8_t *octets, size_t size);
 /* Have memory on its way before it is needed: first the slot of a hash, then what it points to. */
 void table_fetch_slot(struct table *, uint64_t hash);
 void table_fetch_entry(struct table *, uint64_t hash);

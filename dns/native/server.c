@@ -95,7 +95,7 @@ static bool may_answer(struct table *table, const struct sockaddr_in6 *client, u
     if (is_exempt(table, address))
         return true;
     size_t network = is_mapped(address) ? 15 : 7; /* octets: /24 of IPv4, /56 of IPv6 */
-    _Atomic uint64_t *until = &table->until[table_mix(table, address, network) % BUCKETS];
+    _Atomic uint64_t *until = &table->until[table_hash(table, OF_NETWORKS, address, network) % BUCKETS];
     uint64_t found = atomic_load(until), begin;
     do {
         begin = found > time ? found : time;

@@ -21,11 +21,12 @@ static struct reader *readers;
         v2 += v1, v1 = TURN(v1, 17) ^ v2, v2 = TURN(v2, 32);                                       \
     } while (0)
 
-static uint64_t hashed(const uint64_t key[2], uint64_t tweak, const void *octets, size_t size)
+uint64_t table_hash(const struct table *table, uint8_t of, const void *octets, size_t size)
 {
     const uint8_t *at = octets, *end = at + (size & ~(size_t)7);
-    uint64_t v0 = key[0] ^ 0x736f6d6570736575, v1 = key[1] ^ tweak ^ 0x646f72616e646f6d;
-    uint64_t v2 = key[0] ^ 0x6c7967656e657261, v3 = key[1] ^ tweak ^ 0x7465646279746573;
+    uint64_t first = table->key[0], second = table->key[1] ^ of;
+    uint64_t v0 = first ^ 0x736f6d6570736575, v1 = second ^ 0x646f72616e646f6d;
+    uint64_t v2 = first ^ 0x6c7967656e657261, v3 = second ^ 0x7465646279746573;
     uint64_t word, last = (uint64_t)size << 56;
     for (; at < end; at += 8) {
         memcpy(&word, at, 8);
@@ -246,27 +247,10 @@ void table_free(struct table *table)
     free(table);
 }
 
-enum { OF_ENTRIES = MOST_ZONES, OF_NETWORKS, OF_TURNS }; /* tweaks that no zone has */
-
-uint64_t table_hash(const struct table *table, const char *text, size_t size)
-{
-    return hashed(table->key, OF_ENTRIES, text, size);
-}
-
-static uint64_t hash_of_name(const struct table *table, uint8_t base, const char *text, size_t size)
-{
-    return hashed(table->key, base, text, size);
-}
-
-uint64_t table_mix(const struct table *table, const uint8_t *octets, size_t size)
-{
-    return hashed(table->key, OF_NETWORKS, octets, size);
-}
-
 static uint16_t chosen(struct table *table, uint16_t count)
 {
     uint64_t number = table->chosen++;
-    return (uint16_t)(hashed(table->key, OF_TURNS, &number, sizeof number) % count);
+    return (uint16_t)(table_hash(table, OF_TURNS, &number, sizeof number) % count);
 }
 
 /* What no answer has room for takes none here. */
@@ -335,7 +319,7 @@ static struct entry *entry_new(struct table *table, uint64_t hash, const char *t
 bool table_teach(struct table *table, const char *text, size_t size, uint8_t zone,
                  const struct given *given, size_t count)
 {
-    uint64_t hash = table_hash(table, text, size);
+    uint64_t hash = table_hash(table, OF_ENTRIES, text, size);
     _Atomic uint64_t *place = place_of_entry(atomic_load(&table->entries), hash, text, size);
     if (!place && !slots_widen(table, &table->entries, true))
         return false;
@@ -373,13 +357,14 @@ void table_fetch_entry(struct table *table, uint64_t hash)
 
 bool table_knows(struct table *table, const char *text, size_t size)
 {
-    return table_find(table, table_hash(table, text, size), text, size) != NULL;
+    return table_find(table, table_hash(table, OF_ENTRIES, text, size), text, size);
 }
 
 bool table_forget(struct table *table, const char *text, size_t size)
 {
     struct slots *slots = atomic_load(&table->entries);
-    _Atomic uint64_t *place = place_of_entry(slots, table_hash(table, text, size), text, size);
+    uint64_t hash = table_hash(table, OF_ENTRIES, text, size);
+    _Atomic uint64_t *place = place_of_entry(slots, hash, text, size);
     if (!place)
         return false;
     struct entry *entry = entry_of(atomic_load(place));
@@ -404,12 +389,12 @@ bool table_deny(struct table *table, uint8_t zone, const void *record, size_t si
 
 bool table_has(struct table *table, uint8_t base, const char *text, size_t size)
 {
-    return place_of_name(atomic_load(&table->names), hash_of_name(table, base, text, size));
+    return place_of_name(atomic_load(&table->names), table_hash(table, base, text, size));
 }
 
 bool table_add(struct table *table, uint8_t base, const char *text, size_t size)
 {
-    uint64_t hash = hash_of_name(table, base, text, size);
+    uint64_t hash = table_hash(table, base, text, size);
     if (!slots_widen(table, &table->names, false))
         return false;
     slots_put(atomic_load(&table->names), hash, hash);
@@ -419,7 +404,7 @@ bool table_add(struct table *table, uint8_t base, const char *text, size_t size)
 bool table_remove(struct table *table, uint8_t base, const char *text, size_t size)
 {
     struct slots *slots = atomic_load(&table->names);
-    _Atomic uint64_t *place = place_of_name(slots, hash_of_name(table, base, text, size));
+    _Atomic uint64_t *place = place_of_name(slots, table_hash(table, base, text, size));
     if (place)
         slots_drop(slots, place);
     return place != NULL;

@@ -119,7 +119,7 @@ static void begin(const char *address)
     int both[2];
     table = new_table(0);
     CHECK(table_teach(table, "web.mesos.", 10, OUTER, &given, 1));
-    CHECK(!socketpair(AF_UNIX, SOCK_SEQPACKET, 0, both));
+    CHECK(!socketpair(AF_UNIX, SOCK_DGRAM, 0, both));
     up = both[0];
     down = both[1];
     listening = bound(address, 0);
@@ -549,7 +549,7 @@ static void a_flood_is_answered_while_all_changes(void)
         int both[2];
         served->socket = bound("127.0.0.1", port);
         port = port_of(served->socket);
-        CHECK(!socketpair(AF_UNIX, SOCK_SEQPACKET, 0, both));
+        CHECK(!socketpair(AF_UNIX, SOCK_DGRAM, 0, both));
         served->up = both[0];
         served->down = both[1];
         start_served(served, which);
