@@ -11,7 +11,7 @@ RUN = Path(__file__).parent / "fuzz/run.py"
 NATIVE = sorted(path.stem for path in RUN.parent.glob("target_*.c"))
 TARGETS = sorted({path.stem for path in RUN.parent.glob("target_*.py")} - {*NATIVE})
 SECONDS = 5
-RUNS = {"target_native_packet": 200_000, "target_native_table": 300}
+RUNS = {"target_native_packet": 200_000, "target_native_table": 1_000}
 
 
 @pytest.mark.skipif(not importlib.util.find_spec("atheris"), reason="no atheris for this Python")

@@ -13,10 +13,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static struct asker askers[READERS];
     begin_model(&model);
     begin_asking(&model, askers);
-    while (!have_asked(askers, 1))
-        sched_yield();
-    for (; size >= 3; data += 3, size -= 3)
+    for (; size >= 3; data += 3, size -= 3) {
+        ask_more(askers);
         change(&model, data[0], data[1], data[2]);
+    }
     end_asking(&model, askers);
     settle(&model);
     table_free(model.table);

@@ -23,7 +23,8 @@ int main(int count, char **words)
     CHECK(count == 2 && sscanf(words[1], "%lu", &most) == 1);
     begin_model(&model);
     begin_asking(&model, askers);
-    for (; changes < most || !have_asked(askers, most / 100); changes++) {
+    for (; changes < most; changes++) {
+        ask_more(askers);
         change(&model, (uint8_t)next(&chance), (uint8_t)next(&chance), (uint8_t)next(&chance));
         if (changes % 1024 == 0)
             change_table(&model);

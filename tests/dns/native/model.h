@@ -13,7 +13,7 @@
 #include "check.h"
 
 #include <pthread.h>
-#include <sched.h>
+#include <semaphore.h>
 
 #ifndef READERS
 #define READERS 3 /* threads at most */
@@ -414,27 +414,28 @@ static void settle(struct model *model)
     CHECK(entries->mask < MOST_SLOTS && names->mask < MOST_SLOTS);
 }
 
-/* Threads that ask all the while. */
+/* Threads that ask a few times for each change, at their own pace. */
 
 struct asker {
     struct model *model;
     struct reader reader;
     pthread_t thread;
     uint64_t chance;
+    sem_t rounds;
     atomic_bool ended;
-    _Atomic uint64_t looks;
 };
 
 static inline void *ask(void *given)
 {
     struct asker *asker = given;
-    while (!asker->ended) {
+    for (int left = 1; left || !asker->ended;) {
+        while (sem_wait(&asker->rounds))
+            ;
+        CHECK(!sem_getvalue(&asker->rounds, &left));
         struct table *table = enter(&asker->reader);
-        for (uint64_t looks = next(&asker->chance) % 8; looks; looks--) {
+        for (uint64_t looks = next(&asker->chance) % 8; looks; looks--)
             look_up(asker->model, table, &asker->reader.counts, next(&asker->chance) % NAMES,
                     next(&asker->chance) & 1);
-            asker->looks++;
-        }
         leave(&asker->reader);
     }
     return NULL;
@@ -450,24 +451,25 @@ static inline void begin_asking(struct model *model, struct asker askers[READERS
         atomic_store(&asker->reader.table, model->table);
         reader_join(&asker->reader);
         model->readers[reader] = &asker->reader;
+        CHECK(!sem_init(&asker->rounds, 0, 0));
         CHECK(!pthread_create(&asker->thread, NULL, ask, asker));
     }
 }
 
-/* Whether each of them asked so many times. */
-static inline bool have_asked(const struct asker askers[READERS], uint64_t times)
+static inline void ask_more(struct asker askers[READERS])
 {
     for (size_t reader = 0; reader < READERS; reader++)
-        if (askers[reader].looks < times)
-            return false;
-    return true;
+        CHECK(!sem_post(&askers[reader].rounds));
 }
 
 static inline void end_asking(struct model *model, struct asker askers[READERS])
 {
-    for (size_t reader = 0; reader < READERS; reader++) {
+    for (size_t reader = 0; reader < READERS; reader++)
         askers[reader].ended = true;
+    ask_more(askers);
+    for (size_t reader = 0; reader < READERS; reader++) {
         CHECK(!pthread_join(askers[reader].thread, NULL));
+        CHECK(!sem_destroy(&askers[reader].rounds));
         reader_part(&askers[reader].reader);
         model->readers[reader] = NULL;
     }

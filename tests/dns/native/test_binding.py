@@ -458,6 +458,11 @@ def test_a_server_may_be_stopped_again_and_used_after(
     assert server.counts()[3:] == (0, 0)
 
 
+def pages() -> int:
+    """Return how much of its address space this process has in use."""
+    return int(Path("/proc/self/statm").read_text().split()[0])
+
+
 def test_servers_come_and_go(native: Any, table: Any, sockets: Sockets) -> None:
     table.teach(*WEB)
     opened, threads = (Path(f"/proc/self/{kind}") for kind in ("fd", "task"))
@@ -468,8 +473,11 @@ def test_servers_come_and_go(native: Any, table: Any, sockets: Sockets) -> None:
         assert sockets.asked()[-16:] == RECORD
         server.use(table)
 
-    for _ in range(50):
+    come_and_go()
+    size = pages()
+    for _ in range(100):  # of 600,000 octets each
         come_and_go()
+    assert (pages() - size) * resource.getpagesize() < 32 << 20
     assert (len([*opened.iterdir()]), len([*threads.iterdir()])) == before
 
 
