@@ -307,7 +307,8 @@ class Zones:
 
     def at(self, apex: str) -> Zone | Mirror:
         """Return the zone or mirror with an apex; raises KeyError."""
-        return self._zones.get(apex) or self._mirrors[apex]
+        found = self._zones.get(apex)
+        return self._mirrors[apex] if found is None else found
 
     def of(self, name: str) -> Zone | Mirror | None:
         """Return the zone that a name belongs to, None when it is not ours."""

@@ -127,6 +127,15 @@ def test_a_zone_kept_up_to_date_equals_one_made_from_nothing(
         assert kept.types(name) == fresh.types(name)
 
 
+def test_an_empty_zone_is_found_by_its_apex() -> None:
+    empty = Zone("mesos.", Soa("ns1.mesos.", "root.ns1.mesos."), 60)
+    mirror = Mirror("mesos.thisdcos.directory.", empty)
+    zones = Zones(empty, mirrors=[mirror])
+    assert len(empty) == 0
+    assert zones.at("mesos.") is empty
+    assert zones.at("mesos.thisdcos.directory.") is mirror
+
+
 def test_a_mirror_has_the_same_records_with_the_names_in_them_renamed() -> None:
     zone = Zone("mesos.", Soa("ns1.mesos.", "root.ns1.mesos."), 60, ["10.0.0.9"])
     zones = Zones(zone, mirrors=[Mirror("mesos.thisdcos.directory.", zone)])
