@@ -7,7 +7,7 @@ names that were asked for. What changes is taught anew at once: what was known s
 import importlib
 import ipaddress
 import sys
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 
 from pointsman.dns import rendering, wire
 from pointsman.dns.counts import Counts
@@ -62,7 +62,7 @@ class Teacher:
             for zone in served
         ]
         # Clients of networks beyond that are exempted by Python.
-        networks = [_network(prefix) for prefix in exempt][:MOST_EXEMPT]
+        networks = [*_networks(exempt)][:MOST_EXEMPT]
         self.table = _native.Table(named, flags, udp_size, networks, min(rate, MOST_RATE))
         self._zones = zones
         self._counts = counts
@@ -166,10 +166,11 @@ class Teacher:
             self._dependents[target] = (*self._dependents.get(target, ()), name)
 
 
-def _network(prefix: str) -> tuple[bytes, int]:
-    """Return a network as the table has it: its octets, those of IPv4 mapped to IPv6, and bits."""
-    network = ipaddress.ip_network(prefix)
-    if network.version == 4:
-        mapped = bytes(10) + b"\xff\xff" + network.network_address.packed
-        return mapped, 96 + network.prefixlen
-    return network.network_address.packed, network.prefixlen
+def _networks(prefixes: Iterable[str]) -> Iterator[tuple[bytes, int]]:
+    """Yield networks as the table has them: octets, those of IPv4 mapped to IPv6, and bits."""
+    for network in map(ipaddress.ip_network, prefixes):
+        if isinstance(network, ipaddress.IPv4Network):
+            yield bytes(10) + b"\xff\xff" + network.network_address.packed, 96 + network.prefixlen
+        elif network.prefixlen < 96 or not network.network_address.ipv4_mapped:
+            # A client of IPv4 is in networks of IPv4 alone, however these are written.
+            yield network.network_address.packed, network.prefixlen

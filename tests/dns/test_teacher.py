@@ -197,8 +197,11 @@ def test_limits_and_exemptions_are_as_many_as_an_operator_likes() -> None:
 
 
 def test_networks_are_given_as_those_of_ipv6() -> None:
-    assert teacher._network("10.0.0.0/8") == (bytes(10) + b"\xff\xff\n\0\0\0", 104)
-    assert teacher._network("fd00::/8") == (b"\xfd" + bytes(15), 8)
+    assert [*teacher._networks(("10.0.0.0/8", "::ffff:10.0.0.0/104", "fd00::/8", "::/0"))] == [
+        (bytes(10) + b"\xff\xff\n\0\0\0", 104),
+        (b"\xfd" + bytes(15), 8),
+        (bytes(16), 0),
+    ]
 
 
 def test_there_is_an_end_to_zones() -> None:
