@@ -89,9 +89,11 @@ class Teacher:
 
     def follow(self, touched: Mapping[str, Set[str]]) -> None:
         """Take a change over: the names whose answers may differ, by the apex of their zone."""
-        names = set().union(*touched.values())
         zones = [self._zones.at(apex) for apex in touched]
         moved = {z.apex: self._mark(z, touched[z.apex]) for z in zones if isinstance(z, Zone)}
+        if not self._denying:  # nothing was asked yet
+            return
+        names = set().union(*touched.values())
         for zone in zones:
             if isinstance(zone, Mirror):
                 names.update(map(zone.here, moved.get(zone.zone.apex, ())))
@@ -99,10 +101,9 @@ class Teacher:
                 names |= moved[zone.apex]
             if zone.apex in self._denying:
                 self._deny(zone)
-        if self._denying:  # else nothing was asked yet
-            names.update(*(self._dependents.get(name, ()) for name in [*names]))
-            for name in self.table.known(names):
-                self._teach(name)
+        names.update(*(self._dependents.get(name, ()) for name in [*names]))
+        for name in self.table.known(names):
+            self._teach(name)
 
     def _mark(self, zone: Zone, names: Iterable[str]) -> set[str]:
         """Tell which names are there; return those that came or went, some above what changed."""

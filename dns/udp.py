@@ -15,7 +15,7 @@ from pointsman.dns.counts import Counts
 from pointsman.dns.endpoints import ANY
 from pointsman.dns.listening import Bind, bound, widen
 from pointsman.dns.query import Answer, Later
-from pointsman.dns.threads import Control, Threads
+from pointsman.dns.threads import Control, Passed, Threads
 
 if TYPE_CHECKING:
     from pointsman.dns._native import Table
@@ -161,7 +161,7 @@ class UdpListener:
             return
         self._loop.remove_reader(self._threads.up)
         self._threads.stop()
-        while self._turn_passed(self._threads) == BATCH:
+        while self._turn_each(self._threads.receive) == BATCH:
             pass
         self._threads.close()
         self._threads = None
@@ -172,7 +172,11 @@ class UdpListener:
         """Answer what has come; the time is taken for all together, as it costs, too."""
         started = perf_counter()
         threads = self._threads
-        count = self._turn(self._sockets[0]) if threads is None else self._turn_passed(threads)
+        count = (
+            self._turn_each(threads.receive)
+            if threads is not None
+            else self._turn(self._sockets[0])
+        )
         if count:
             durations = self._counts.durations["udp"]
             durations.observe((perf_counter() - started) / count, count)
@@ -198,20 +202,17 @@ class UdpListener:
 
     def _turn_any(self, one: socket.socket) -> int:
         """Answer from the address that was asked: a client takes no answer from another."""
-        for number in range(BATCH):
-            try:
-                query, asked, _, client = one.recvmsg(MOST, ROOM)
-                self._answer(query, client, _from(asked))
-            except BlockingIOError:
-                return number
-            except OSError:
-                continue
-        return BATCH
 
-    def _turn_passed(self, threads: Threads) -> int:
+        def receive() -> Passed:
+            query, asked, _, client = one.recvmsg(MOST, ROOM)
+            return query, asked, client
+
+        return self._turn_each(receive)
+
+    def _turn_each(self, receive: Callable[[], Passed]) -> int:
         for number in range(BATCH):
             try:
-                query, asked, client = threads.receive()
+                query, asked, client = receive()
                 self._answer(query, client, _from(asked))
             except BlockingIOError:
                 return number
