@@ -37,12 +37,14 @@ class Table:
         """Have a name be there, or not; return whether that is new. Of zones, not of mirrors."""
 
     def teach(
-        self, name: str, zone: int, rrsets: list[tuple[int, list[bytes], bytes, int]], /
+        self, name: str, zone: int, rrsets: list[tuple[int, list[bytes], list[str]]], /
     ) -> None:
         """Take all rrsets of a name, in place of what was known of it.
 
-        Each is a type, its records as an answer has them, the additional section, and how many
-        records that has.
+        Each is a type, its records as an answer has them, and, where all of these end in the name
+        of a target of the same zone, these names, which the records then lack. Addresses of targets
+        are sent along; Python is asked while one of the targets was not taught, and about a type
+        without any record.
         """
 
     def forget(self, name: str, /) -> bool:

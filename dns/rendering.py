@@ -24,6 +24,21 @@ def targets(found: Rrset) -> tuple[str, ...]:
     return tuple(dict.fromkeys(data.split()[position] for data in found.data))
 
 
+def led(zone: Zone | Mirror, found: Rrset) -> tuple[list[bytes], list[str]]:
+    """Return the records of an rrset, and the names of the zone that they end in but then lack.
+
+    There are no names where records of such a type end in none; no records, either, where any of
+    the names is not in the zone.
+    """
+    whole, position = records(found), _TARGET.get(found.type)
+    if position is None:
+        return whole, []
+    names = [data.split()[position] for data in found.data]
+    if not all(name.endswith(f".{zone.apex}") and zone.has(name) for name in names):
+        return [], []
+    return [one[: -len(wire.name(name))] for one, name in zip(whole, names, strict=True)], names
+
+
 def addresses(zone: Zone | Mirror, names: tuple[str, ...], name_length: int) -> list[bytes]:
     """Return the address records of names in the zone, each name ending in a pointer.
 

@@ -6,8 +6,8 @@ names that were asked for. What changes is taught anew at once: what was known s
 
 import importlib
 import ipaddress
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Set
+from typing import TypeAlias
 
 from pointsman.dns import rendering, wire
 from pointsman.dns.counts import Counts
@@ -28,12 +28,14 @@ MISSING = _missing()
 MOST_RECORDS = 400
 """Of one rrset: more have no room in any answer over UDP, which is all that need be known."""
 
-
 MOST_EXEMPT, MOST_ZONES = 256, 64
 """Networks and zones that a table has room for."""
 
 MOST_RATE = 1_000_000_000
 """Answers a second: no limit is finer than a nanosecond."""
+
+
+_Taught: TypeAlias = tuple[int, list[bytes], list[str]]
 
 
 class Teacher:
@@ -68,10 +70,6 @@ class Teacher:
         self._counts = counts
         self._denying: set[str] = set()
         """Apexes of the zones in which it says no: those that were asked."""
-        self._dependents: dict[str, tuple[str, ...]] = {}
-        """By the name of a target: the names whose answers carry its addresses."""
-        self._targets: dict[str, tuple[str, ...]] = {}
-        """The other way round."""
         counts.gather(self.table.counts)
         for zone in zones:
             self._mark(zone, zone.owners)
@@ -101,9 +99,7 @@ class Teacher:
                 names |= moved[zone.apex]
             if zone.apex in self._denying:
                 self._deny(zone)
-        names.update(*(self._dependents.get(name, ()) for name in [*names]))
-        for name in self.table.known(names):
-            self._teach(name)
+        self._teach(self.table.known(names))
 
     def _mark(self, zone: Zone, names: Iterable[str]) -> set[str]:
         """Tell which names are there; return those that came or went, some above what changed."""
@@ -125,46 +121,51 @@ class Teacher:
         new = zone.apex not in self._denying
         if new:
             self._deny(zone)
-        if zone.has(name) and not self.table.known((name,)):
-            self._teach(name)
-            return True
-        return new
+        if not zone.has(name) or (self.table.known((name,)) and not self._is_whole(name)):
+            return new
+        self._teach((name,))
+        return True
+
+    def _is_whole(self, name: str) -> bool:
+        """Tell whether the table can have all that a name has."""
+        return all(records for _, records, _ in self._rendered(name) or ())
 
     def _deny(self, zone: Zone | Mirror) -> None:
         self._denying.add(zone.apex)
         self.table.deny(self._index[zone.apex], rendering.denial(zone))
 
-    def _teach(self, name: str) -> None:
-        """Teach all that is known of a name, or forget one that is gone."""
-        self._depend(name, ())
+    def _teach(self, names: Iterable[str]) -> None:
+        """Teach what names have, and their targets with them, or forget those that are gone."""
+        queue = [*names]
+        made: dict[str, list[_Taught] | None] = dict.fromkeys(queue)
+        for name in queue:
+            made[name] = self._rendered(name)
+            targets = {t for _, _, found in made[name] or () for t in found} - made.keys()
+            new = targets.difference(self.table.known(targets))
+            made.update(dict.fromkeys(new))
+            queue += new
+        # Targets first, and what is gone at last, so that no answer waits for its addresses.
+        for name in reversed(queue):
+            if (found := made[name]) is not None:
+                zone = self._zones.of(name)
+                assert zone is not None
+                self.table.teach(name, self._index[zone.apex], found)
+        for name in queue:
+            if made[name] is None:
+                self.table.forget(name)
+
+    def _rendered(self, name: str) -> list[_Taught] | None:
+        """Return what the table is to have of a name, None for one that is gone."""
         zone = self._zones.of(name)
         if zone is None or not zone.has(name):
-            self.table.forget(name)
-            return
+            return None
         rrsets = []
-        ours: list[str] = []
         for type_ in zone.types(name):
             found = zone.rrset(name, type_)
             assert found is not None
-            targets = rendering.targets(found)
-            ours += (target for target in targets if target.endswith(f".{zone.apex}"))
-            extra = rendering.addresses(zone, targets, len(name) + 1)
-            records = rendering.records(found)[:MOST_RECORDS]
-            rrsets.append((wire.TYPES[type_], records, b"".join(extra), len(extra)))
-        self.table.teach(name, self._index[zone.apex], rrsets)
-        self._depend(name, ours)
-
-    def _depend(self, name: str, targets: Iterable[str]) -> None:
-        """Have an answer depend on these targets, and on no others."""
-        for target in self._targets.pop(name, ()):
-            others = tuple(other for other in self._dependents.pop(target) if other != name)
-            if others:
-                self._dependents[target] = others
-        # A zone's own text of a name is taken, so that each is kept once.
-        if found := tuple(map(sys.intern, dict.fromkeys(targets))):
-            self._targets[name] = found
-        for target in found:
-            self._dependents[target] = (*self._dependents.get(target, ()), name)
+            records, targets = rendering.led(zone, found)
+            rrsets.append((wire.TYPES[type_], records[:MOST_RECORDS], targets[:MOST_RECORDS]))
+        return rrsets
 
 
 def _networks(prefixes: Iterable[str]) -> Iterator[tuple[bytes, int]]:

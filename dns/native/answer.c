@@ -9,6 +9,8 @@ enum {
     TC = 0x0200,
     CODE_NXDOMAIN = 3,
     IN = 1,
+    TYPE_A = 1,
+    TYPE_AAAA = 28,
     FIRST_META = 251, /* IXFR, AXFR, MAILB, MAILA and ANY, which Python answers */
     LAST_META = 255,
 };
@@ -105,21 +107,139 @@ static size_t counted(struct counts *counts, const struct question *question, en
     return size;
 }
 
-/* The records of an rrset, beginning with the next one in turn (RFC 1794), and what goes along. */
-static uint8_t *turned(uint8_t *to, const struct entry *entry, struct rrset *rrset, bool extra)
+/* A target, and where its name was written first. */
+struct target {
+    struct entry *entry;
+    const uint8_t *name;
+};
+
+static const uint8_t *starts_of(const struct entry *entry, const struct rrset *rrset)
 {
-    const uint8_t *starts = (const uint8_t *)entry + rrset->starts;
-    const uint8_t *records = starts + rrset->count * sizeof(uint16_t);
-    uint16_t start = 0;
-    if (rrset->count > 1) {
-        uint16_t turn = atomic_load_explicit(&rrset->turn, memory_order_relaxed);
-        uint16_t next = (uint16_t)(turn + 1);
+    return (const uint8_t *)entry + rrset->starts;
+}
+
+static const uint8_t *records_of(const struct entry *entry, const struct rrset *rrset)
+{
+    return starts_of(entry, rrset) + rrset->count * sizeof(uint16_t);
+}
+
+/* Find the entries of all targets; return whether they are there. */
+static bool find_targets(struct table *table, const struct entry *entry, const struct rrset *rrset,
+                         struct target targets[])
+{
+    uint64_t hashes[MOST_TARGETS];
+    if (!rrset->has_targets)
+        return true;
+    memcpy(hashes, records_of(entry, rrset) + rrset->held, rrset->count * sizeof *hashes);
+    /* In rounds, so that the memory of many is on its way at once. */
+    for (size_t at = 0; at < rrset->count; at++)
+        table_fetch_slot(table, hashes[at]);
+    for (size_t at = 0; at < rrset->count; at++)
+        table_fetch_entry(table, hashes[at]);
+    for (size_t at = 0; at < rrset->count; at++)
+        if (!(targets[at].entry = table_target(table, hashes[at])))
+            return false;
+    return true;
+}
+
+/* The record that comes first (RFC 1794); the next one does the next time. */
+static uint16_t turn(struct rrset *rrset)
+{
+    uint16_t first = atomic_load_explicit(&rrset->turn, memory_order_relaxed);
+    uint16_t next = (uint16_t)(first + 1);
+    if (rrset->count > 1)
         atomic_store_explicit(&rrset->turn, next < rrset->count ? next : 0, memory_order_relaxed);
-        start = get16(starts + turn * sizeof start);
+    return first;
+}
+
+/* Write the name of an entry. */
+static uint8_t *put_name(uint8_t *to, const struct entry *entry)
+{
+    uint8_t *end = copied(to + 1, &entry->rrsets[entry->count], entry->text_size) - 1, *dot;
+    for (; to < end; to = dot) {
+        dot = memchr(to + 1, '.', (size_t)(end - to));
+        *to = (uint8_t)(dot - to - 1);
     }
-    to = copied(to, records + start, rrset->size - start);
-    to = copied(to, records, start);
-    return copied(to, records + rrset->size, extra ? rrset->extra_size : 0);
+    *to = 0;
+    return to + 1;
+}
+
+/* Write all records, the first one in turn. */
+static uint8_t *put_records(uint8_t *to, const struct entry *entry, struct rrset *rrset,
+                            struct target targets[])
+{
+    const uint8_t *starts = starts_of(entry, rrset), *records = records_of(entry, rrset);
+    uint16_t first = turn(rrset);
+    if (!rrset->has_targets) {
+        uint16_t start = get16(starts + first * sizeof start);
+        to = copied(to, records + start, rrset->size - start);
+        return copied(to, records, start);
+    }
+    for (size_t round = 0; round < rrset->count; round++) {
+        size_t at = (first + round) % rrset->count;
+        uint16_t start = get16(starts + at * sizeof start), end = rrset->held;
+        if (at + 1 < rrset->count)
+            end = get16(starts + (at + 1) * sizeof start);
+        to = copied(to, records + start, (size_t)(end - start));
+        targets[at].name = to;
+        to = put_name(to, targets[at].entry);
+    }
+    return to;
+}
+
+static bool is_repeated(const struct target targets[], size_t at)
+{
+    for (size_t earlier = 0; earlier < at; earlier++)
+        if (targets[earlier].entry == targets[at].entry)
+            return true;
+    return false;
+}
+
+/* Write an rrset of a target, whose name ends in the apex of the question; NULL without room. */
+static uint8_t *put_addresses(uint8_t *to, const uint8_t *end, const struct target *target,
+                              const struct rrset *rrset, size_t before, uint16_t apex)
+{
+    const uint8_t *starts = starts_of(target->entry, rrset);
+    const uint8_t *records = records_of(target->entry, rrset);
+    if (rrset->size == TOO_BIG || (size_t)(end - to) < rrset->size + rrset->count * before)
+        return NULL;
+    for (size_t at = 0; at < rrset->count; at++) {
+        uint16_t start = get16(starts + at * sizeof start), stop = rrset->size;
+        if (at + 1 < rrset->count)
+            stop = get16(starts + (at + 1) * sizeof start);
+        to = put16(copied(to, target->name, before), apex);
+        to = copied(to, records + start + 2, (size_t)(stop - start) - 2);
+    }
+    return to;
+}
+
+/*
+ * Write the addresses of all targets (RFC 2782), and count them. Help that doesn't fit is left out,
+ * and that is no truncation (RFC 2181 section 9).
+ */
+static uint8_t *put_extra(uint8_t *to, const uint8_t *end, const struct question *question,
+                          const struct table *table, const struct rrset *rrset, uint8_t zone,
+                          const struct target targets[], uint16_t *counted)
+{
+    uint8_t apex_size = table->zones[zone].apex_size, *begin = to;
+    uint16_t apex = (uint16_t)(0xC000 | (HEAD + question->text_size - apex_size));
+    for (size_t at = 0; rrset->has_targets && at < rrset->count; at++) {
+        const struct entry *entry = targets[at].entry;
+        if (is_repeated(targets, at))
+            continue;
+        for (size_t one = 0; one < entry->count; one++) {
+            const struct rrset *found = &entry->rrsets[one];
+            if (found->type != TYPE_A && found->type != TYPE_AAAA)
+                continue;
+            to = put_addresses(to, end, &targets[at], found, entry->text_size - apex_size, apex);
+            if (!to) {
+                *counted = 0;
+                return begin;
+            }
+            *counted += found->count;
+        }
+    }
+    return to;
 }
 
 /* Octets left beside head, question and OPT. */
@@ -129,20 +249,24 @@ static size_t room(const struct table *table, const struct question *question)
     return most - HEAD - question->size - (question->edns ? OPT_SIZE : 0);
 }
 
-static size_t found(const struct question *question, const struct table *table,
-                    struct counts *counts, struct entry *entry, struct rrset *rrset, uint8_t *out)
+static size_t found(const struct question *question, struct table *table, struct counts *counts,
+                    const struct entry *entry, struct rrset *rrset, uint8_t *out)
 {
+    struct target targets[MOST_TARGETS];
     size_t left = room(table, question);
+    uint16_t records[] = {rrset->count, 0, 0};
     if (rrset->size > left) {
         /* Without its records an answer is of use only as a sign to come by TCP. */
         uint8_t *to = begun(question, table->flags | TC, (uint16_t[]){0, 0, 0}, out);
         return counted(counts, question, TRUNCATED, ended(table, question, to, out));
     }
-    /* Extra help that doesn't fit is no truncation (RFC 2181 section 9). */
-    bool extra = rrset->extra_size <= left - rrset->size;
-    uint16_t records[] = {rrset->count, 0, extra ? rrset->extra_count : 0};
+    if (rrset->size == ASK_PYTHON || !find_targets(table, entry, rrset, targets))
+        return 0;
     uint8_t *to = begun(question, table->flags, records, out);
-    to = turned(to, entry, rrset, extra);
+    const uint8_t *end = to + left;
+    to = put_records(to, entry, rrset, targets);
+    to = put_extra(to, end, question, table, rrset, entry->zone, targets, &records[2]);
+    put16(out + 10, records[2] + question->edns);
     return counted(counts, question, ANSWERED, ended(table, question, to, out));
 }
 

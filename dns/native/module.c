@@ -278,27 +278,36 @@ static PyObject *table_method_mark(PyObject *object, PyObject *args)
     return done(self, table_add(self->table, base, text, size), Py_True);
 }
 
-/* One rrset: (type, [record, ...], additional records, how many these are). */
-static bool read_rrset(PyObject *rrset, struct given *given, PyObject **records)
+/* One rrset: (type, [record, ...], [target, ...]), without targets or with one for each record. */
+static bool read_rrset(PyObject *rrset, struct given *given, PyObject **records, PyObject **targets)
 {
-    PyObject *extra;
-    if (!rrset || !PyArg_ParseTuple(rrset, "O&O!OO&", read_short, &given->type, &PyList_Type,
-                                    records, &extra, read_short, &given->extra_count))
+    if (!rrset || !PyArg_ParseTuple(rrset, "O&O!O!", read_short, &given->type, &PyList_Type,
+                                    records, &PyList_Type, targets))
         return false;
-    Py_ssize_t count = PyList_Size(*records);
-    if (count < 1 || count > UINT16_MAX) {
-        PyErr_Format(PyExc_ValueError, "an rrset of %zd records", count);
+    Py_ssize_t count = PyList_Size(*records), ends = PyList_Size(*targets);
+    if (count > UINT16_MAX || (ends && ends != count)) {
+        PyErr_Format(PyExc_ValueError, "an rrset of %zd records and %zd targets", count, ends);
         return false;
     }
     given->count = (uint16_t)count;
-    return read_octets(extra, &given->extra, 0, SIZE_MAX);
+    return true;
 }
 
 static bool read_records(PyObject *list, struct octets *records)
 {
     for (Py_ssize_t at = 0; at < PyList_Size(list); at++)
-        if (!read_octets(PyList_GetItem(list, at), &records[at], LEAST_RECORD, SIZE_MAX))
+        if (!read_octets(PyList_GetItem(list, at), &records[at], LEAST_RECORD, UINT16_MAX))
             return false;
+    return true;
+}
+
+static bool read_targets(Table *self, uint16_t zone, PyObject *list, struct octets *targets)
+{
+    for (Py_ssize_t at = 0; at < PyList_Size(list); at++) {
+        targets[at].at = text_in(self, zone, PyList_GetItem(list, at), &targets[at].size);
+        if (!targets[at].at)
+            return false;
+    }
     return true;
 }
 
@@ -306,7 +315,7 @@ static PyObject *table_method_teach(PyObject *object, PyObject *args)
 {
     Table *self = (Table *)object;
     uint16_t zone;
-    PyObject *name, *rrsets, *lists[MOST_TYPES];
+    PyObject *name, *rrsets, *records[MOST_TYPES], *targets[MOST_TYPES];
     struct given given[MOST_TYPES];
     size_t size, count, total = 0;
     if (!PyArg_ParseTuple(args, "UO&O!", &name, read_short, &zone, &PyList_Type, &rrsets))
@@ -316,20 +325,22 @@ static PyObject *table_method_teach(PyObject *object, PyObject *args)
         return NULL;
     count = (size_t)PyList_Size(rrsets);
     for (size_t at = 0; at < count; at++) {
-        if (!read_rrset(tuple_at(rrsets, (Py_ssize_t)at), &given[at], &lists[at]))
+        if (!read_rrset(tuple_at(rrsets, (Py_ssize_t)at), &given[at], &records[at], &targets[at]))
             return NULL;
         total += given[at].count;
     }
-    struct octets *records = PyMem_Malloc((total + 1) * sizeof *records), *next = records;
-    bool kept = records, good = true;
+    struct octets *octets = PyMem_Malloc((2 * total + 1) * sizeof *octets), *next = octets;
+    bool kept = octets, good = true;
     for (size_t at = 0; kept && good && at < count; at++) {
+        struct octets *ends = next + given[at].count;
         given[at].records = next;
-        good = read_records(lists[at], next);
-        next += given[at].count;
+        given[at].targets = PyList_Size(targets[at]) ? ends : NULL;
+        good = read_records(records[at], next) && read_targets(self, zone, targets[at], ends);
+        next = ends + given[at].count;
     }
     if (kept && good)
         kept = table_teach(self->table, text, size, (uint8_t)zone, given, count);
-    PyMem_Free(records);
+    PyMem_Free(octets);
     return good ? done(self, kept, Py_None) : NULL;
 }
 
@@ -412,7 +423,7 @@ static PyMethodDef table_methods[] = {
      "Say whether a zone has a name; return whether that is new."},
     {"teach", table_method_teach, METH_VARARGS,
      "teach($self, name, zone, rrsets, /)\n--\n\n"
-     "Set all that a name has: (type, [record, ...], additional records, how many these are)."},
+     "Set all that a name has: (type, [record, ...], [target, ...])."},
     {"forget", table_method_forget, METH_O,
      "forget($self, name, /)\n--\n\nForget what a name has; return whether it was known."},
     {"known", table_method_known, METH_O,

@@ -14,11 +14,16 @@
  *         denial  -> struct denial     the SOA record that "no" is said with; NULL: ask Python
  *       entries   -> struct slots      open addressing; 0 free, 1 gone, else an entry
  *           at[]  -> struct entry      all that is known of one name, in one piece of memory:
- *                    | head | rrset, rrset ... | text | starts, records, extra | starts ... |
+ *                    | head | rrset, rrset ... | text | starts, records, targets | starts ... |
  *       names     -> struct slots      the keyed hash of each name that the zones hold, by itself
  *
  * A name whose hash is not in `names` is in no zone, and denied. A hash that is there without an
  * entry (or by a collision) says nothing, and Python is asked.
+ *
+ * Of a record that ends in the name of a target (SRV, NS) the entry holds what stands before it, and
+ * the hash of the target's own entry, which has the name and the addresses that go along. So each
+ * address is there once, and follows a change wherever it is sent. Where one of the targets has no
+ * entry, Python is asked.
  *
  * Ownership
  *
@@ -46,6 +51,7 @@ enum {
     MOST_PACKET = 4096,  /* octets of a packet, read or sent */
     MOST_ZONES = 64,
     MOST_TYPES = 16,     /* types that one name may have here */
+    MOST_TARGETS = 256,  /* of one rrset */
     MOST_EXEMPT = 256,   /* networks */
     BUCKETS = 4096,      /* of rate limits */
     NANOSECONDS = 1000000000,
@@ -64,16 +70,16 @@ struct block {
 
 struct rrset {
     uint16_t type;
-    uint16_t count;       /* records */
-    uint16_t size;        /* octets of all; TOO_BIG where no answer has room for them */
-    uint16_t extra_count; /* records of the additional section */
-    uint16_t extra_size;
+    uint16_t count;        /* records */
+    uint16_t size;         /* octets of all in an answer; or one of the below */
+    uint16_t held;         /* octets of all here: less where there are targets */
+    uint16_t has_targets;
     _Atomic uint16_t turn; /* the record that comes first next time */
     uint32_t starts;       /* offset in the entry, of where each record begins: two octets for each;
-                              behind them the records, and those of the additional section */
+                              behind them the records, and the hashes of targets */
 };
 
-enum { TOO_BIG = UINT16_MAX };
+enum { ASK_PYTHON = 0, TOO_BIG = UINT16_MAX /* no answer has room for them */ };
 
 struct entry {
     struct block block;
@@ -149,13 +155,12 @@ struct octets {
     size_t size;
 };
 
-/* One rrset as Python gives it; no record is empty. */
+/* One rrset as Python gives it; no record is empty. Without any, Python is to be asked. */
 struct given {
     uint16_t type;
     uint16_t count;
-    uint16_t extra_count;
     const struct octets *records;
-    struct octets extra;
+    const struct octets *targets; /* as text, where all records end in one, which they lack here */
 };
 
 static inline void count(_Atomic uint64_t *number, uint64_t more)
@@ -207,6 +212,7 @@ enum { OF_ENTRIES = MOST_ZONES, OF_NETWORKS, OF_TURNS };
 uint64_t table_hash(const struct table *, uint8_t of, const void *octets, size_t size);
 /* For readers inside, of names in small letters. */
 struct entry *table_find(struct table *, uint64_t hash, const char *text, size_t size);
+struct entry *table_target(struct table *, uint64_t hash);
 int table_zone(const struct table *, const char *text, size_t size); /* -1 for none */
 /* Have memory on its way before it is needed: first the slot of a hash, then what it points to. */
 void table_fetch_slot(struct table *, uint64_t hash);

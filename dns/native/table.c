@@ -135,7 +135,7 @@ static struct entry *entry_of(uint64_t value)
 static struct slots *slots_new(struct table *table, size_t live)
 {
     size_t size = LEAST_SLOTS;
-    while (size < live * 3)
+    while (size < live * 2)
         size *= 2;
     struct slots *slots = allocated(table, sizeof *slots + size * sizeof slots->at[0]);
     if (slots)
@@ -253,48 +253,53 @@ static uint16_t chosen(struct table *table, uint16_t count)
     return (uint16_t)(table_hash(table, OF_TURNS, &number, sizeof number) % count);
 }
 
-/* What no answer has room for takes none here. */
-
-static size_t records_size(const struct table *table, const struct given *given)
+/* Octets of all records in an answer; 0 for what Python is to be asked. */
+static size_t size_sent(const struct table *table, const struct given *given)
 {
     size_t size = 0;
     for (size_t at = 0; at < given->count; at++)
-        size += given->records[at].size;
-    return size <= table->udp_size ? size : 0;
+        size += given->records[at].size + (given->targets ? given->targets[at].size + 1 : 0);
+    bool fits = size <= table->udp_size && (!given->targets || given->count <= MOST_TARGETS);
+    return fits ? size : TOO_BIG;
 }
 
-static size_t extra_size(const struct table *table, const struct given *given)
+/* Octets that an rrset takes here; what no answer has room for takes none. */
+static size_t size_held(const struct table *table, const struct given *given)
 {
-    return given->extra.size <= table->udp_size ? given->extra.size : 0;
-}
-
-static size_t rrset_size(const struct table *table, const struct given *given)
-{
-    size_t records = records_size(table, given);
-    return records ? given->count * sizeof(uint16_t) + records + extra_size(table, given) : 0;
+    size_t size = 0;
+    if (size_sent(table, given) == TOO_BIG)
+        return 0;
+    for (size_t at = 0; at < given->count; at++)
+        size += sizeof(uint16_t) + given->records[at].size + (given->targets ? sizeof(uint64_t) : 0);
+    return size;
 }
 
 /* Fill in an rrset, with its octets from `to` on; return where these end. */
 static uint8_t *filled(struct table *table, struct entry *entry, struct rrset *rrset,
                        const struct given *given, uint8_t *to)
 {
-    size_t size = records_size(table, given), extra = extra_size(table, given), start = 0;
+    size_t start = 0;
     rrset->type = given->type;
-    rrset->size = size ? (uint16_t)size : TOO_BIG;
+    rrset->size = (uint16_t)size_sent(table, given);
     rrset->starts = (uint32_t)(to - (uint8_t *)entry);
-    if (!size)
+    if (rrset->size == TOO_BIG || !given->count)
         return to;
     rrset->count = given->count;
-    rrset->extra_count = extra ? given->extra_count : 0;
-    rrset->extra_size = (uint16_t)extra;
+    rrset->has_targets = given->targets != NULL;
     atomic_init(&rrset->turn, chosen(table, given->count));
     for (size_t at = 0; at < given->count; at++) {
         to = put16(to, (uint16_t)start);
         start += given->records[at].size;
     }
+    rrset->held = (uint16_t)start;
     for (size_t at = 0; at < given->count; at++)
         to = copied(to, given->records[at].at, given->records[at].size);
-    return copied(to, given->extra.at, extra);
+    for (size_t at = 0; given->targets && at < given->count; at++) {
+        const struct octets *target = &given->targets[at];
+        uint64_t hash = table_hash(table, OF_ENTRIES, target->at, target->size);
+        to = copied(to, &hash, sizeof hash);
+    }
+    return to;
 }
 
 static struct entry *entry_new(struct table *table, uint64_t hash, const char *text, size_t size,
@@ -302,7 +307,7 @@ static struct entry *entry_new(struct table *table, uint64_t hash, const char *t
 {
     size_t whole = offsetof(struct entry, rrsets) + count * sizeof(struct rrset) + size;
     for (size_t at = 0; at < count; at++)
-        whole += rrset_size(table, &given[at]);
+        whole += size_held(table, &given[at]);
     struct entry *entry = allocated(table, whole);
     if (!entry)
         return NULL;
@@ -339,6 +344,19 @@ struct entry *table_find(struct table *table, uint64_t hash, const char *text, s
     _Atomic uint64_t *place = place_of_entry(atomic_load(&table->entries), hash, text, size);
     uint64_t found = place ? atomic_load(place) : GONE;
     return found > GONE ? entry_of(found) : NULL;
+}
+
+/* A hash is as good as the name: nobody without the key finds two names that have the same. */
+struct entry *table_target(struct table *table, uint64_t hash)
+{
+    struct slots *slots = atomic_load(&table->entries);
+    for (size_t at = hash & slots->mask;; at = (at + 1) & slots->mask) {
+        uint64_t found = atomic_load(&slots->at[at]);
+        if (found == FREE)
+            return NULL;
+        if (found != GONE && entry_of(found)->hash == hash)
+            return entry_of(found);
+    }
 }
 
 void table_fetch_slot(struct table *table, uint64_t hash)

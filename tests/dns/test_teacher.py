@@ -121,20 +121,67 @@ def test_no_is_said_with_the_serial_of_the_latest_change() -> None:
         assert start.serial == zone.serial
 
 
-def test_a_service_follows_its_targets_and_no_others() -> None:
-    one, zones, _ = made(SERVICE, TASK)
+def test_targets_are_taught_with_who_names_them() -> None:
+    one, _, _ = made(SERVICE, TASK)
     assert read(one.answer(query(SERVICE.name, "SRV")))[2] == ["10.0.0.7"]
-    assert one._dependents == {TASK.name: (SERVICE.name,)}
-    one.follow(zones.update([TASK], []))
-    assert read(one.table.answer(query(SERVICE.name, "SRV")))[2] == []
+    assert one.table.known((SERVICE.name, TASK.name)) == [SERVICE.name, TASK.name]
+    assert read(one.table.answer(query(TASK.name))) == ("NOERROR", ["10.0.0.7"], [])
+
+
+def test_a_service_follows_the_addresses_of_its_targets() -> None:
+    one, zones, _ = made(SERVICE, TASK)
+    one.answer(query(SERVICE.name, "SRV"))
+    moved = Record(TASK.name, "A", "10.0.0.8", 60)
+    one.follow(zones.update([TASK], [moved]))
+    assert read(one.table.answer(query(SERVICE.name, "SRV")))[2] == ["10.0.0.8"]
+
+
+def test_a_service_has_new_targets_at_once() -> None:
+    one, zones, _ = made(SERVICE, TASK)
+    one.answer(query(SERVICE.name, "SRV"))
+    another = Record("web-2.mesos.", "A", "10.0.0.8", 60)
+    service = Record(SERVICE.name, "SRV", f"0 1 80 {another.name}", 60)
+    one.follow(zones.update([], [another, service]))
+    assert read(one.table.answer(query(SERVICE.name, "SRV"))) == (
+        "NOERROR",
+        ["0 1 80 web-1.mesos.", "0 1 80 web-2.mesos."],
+        ["10.0.0.7", "10.0.0.8"],
+    )
+
+
+@pytest.mark.parametrize("asked", [(), (TASK.name,)], ids=["", "target known"])
+@pytest.mark.parametrize("first", [True, False], ids=["was there", "was not"])
+def test_a_service_is_left_to_python_while_a_target_is_not_there(
+    first: bool, asked: tuple[str, ...]
+) -> None:
+    one, zones, _ = made(SERVICE, *((TASK,) if first else ()))
+    one.answer(query(SERVICE.name, "SRV"))
+    if first:
+        one.follow(zones.update([TASK], []))
+    for _ in range(2):
+        assert one.answer(query(SERVICE.name, "SRV")) is None
+        assert read(one.answer(query(SERVICE.name)))[0] == "NOERROR"
     one.follow(zones.update([], [TASK]))
-    assert read(one.table.answer(query(SERVICE.name, "SRV")))[2] == ["10.0.0.7"]
-    other = Record(SERVICE.name, "SRV", "0 1 80 web-2.mesos.", 60)
-    one.follow(zones.update([SERVICE], [other]))
-    assert one._dependents == {"web-2.mesos.": (SERVICE.name,)}
-    one.follow(zones.update([other], []))
-    assert not one._dependents
-    assert not one._targets
+    for name in asked:
+        one.answer(query(name))
+    assert read(one.answer(query(SERVICE.name, "SRV")))[2] == ["10.0.0.7"]
+    assert one.table.answer(query(SERVICE.name, "SRV"))
+
+
+@pytest.mark.parametrize("target", ["db.example.org.", "mesos.", f"web-1.{MIRROR}", "x.web.mesos."])
+def test_a_service_elsewhere_is_left_to_python(target: str) -> None:
+    one, _, _ = made(Record(SERVICE.name, "SRV", f"0 1 80 {target}", 60), TASK, WEB)
+    for _ in range(2):
+        assert one.answer(query(SERVICE.name, "SRV")) is None
+
+
+def test_services_that_name_each_other_are_taught() -> None:
+    ring = [
+        Record(f"s{n}.mesos.", "SRV", f"0 1 80 s{(n + 1) % 2000}.mesos.", 60) for n in range(2000)
+    ]
+    one, _, _ = made(*ring)
+    assert read(one.answer(query("s7.mesos.", "SRV")))[1] == ["0 1 80 s8.mesos."]
+    assert len(one.table.known(record.name for record in ring)) == len(ring)
 
 
 def test_what_has_no_room_in_any_answer_comes_by_tcp() -> None:
@@ -174,7 +221,6 @@ def test_names_that_are_made_up_take_no_memory() -> None:
         one.answer(head + b"\1b\1c\5mesos\0" + type_ + b"\0\1")
     assert one.table.size == size
     assert len(one._denying) == 2
-    assert not one._targets
 
 
 def test_names_that_come_and_go_leave_no_memory_behind() -> None:
