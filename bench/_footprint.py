@@ -51,8 +51,9 @@ async def ask(folder: Path, tasks: int) -> None:
     listener.serve(table)
     names = [*zone.owners]
     print(f"\n{tasks:,} tasks, {len(names):,} names in the zone: octets of memory per name")
-    print(f"known to be there, not asked: {table.size / len(names):.0f} in the table\n")
-    print(f"{'asked':8}{'names':>10}{'table':>10}{'process':>10}")
+    print(f"{'':20}{'names':>10}{'table':>10}{'process':>10}")
+    row("not asked", len(names), [table.size])
+    whole = table.size  # what the process grew by for it can't be told from the zone
     for type_ in ("A", "SRV"):
         asked = [name for name in names if type_ in zone.types(name)]
         file = folder / type_
@@ -64,12 +65,18 @@ async def ask(folder: Path, tasks: int) -> None:
         )
         assert await process.wait() == 0
         trim()
-        grown = table.size - size, memory("VmRSS") - resident
-        cells = "".join(f"{octets / len(asked):10.0f}" for octets in grown)
-        print(f"{type_:8}{len(asked):10,}{cells}", flush=True)
+        grown = memory("VmRSS") - resident
+        row(f"{type_} asked, more", len(asked), [table.size - size, grown])
+        whole += grown
         missing = len(asked) - len(table.known(asked))
         assert not missing, f"{missing} names were not taught"
+    row("all names asked", len(names), [table.size, whole])
     listener.close()
+
+
+def row(what: str, names: int, octets: list[int]) -> None:
+    """Print what there is for each of so many names."""
+    print(f"{what:20}{names:10,}" + "".join(f"{each / names:10.0f}" for each in octets), flush=True)
 
 
 def trim() -> None:

@@ -30,13 +30,19 @@ def led(zone: Zone | Mirror, found: Rrset) -> tuple[list[bytes], list[str]]:
     There are no names where records of such a type end in none; no records, either, where any of
     the names is not in the zone.
     """
-    whole, position = records(found), _TARGET.get(found.type)
+    position = _TARGET.get(found.type)
     if position is None:
-        return whole, []
-    names = [data.split()[position] for data in found.data]
+        return records(found), []
+    parts = [data.split() for data in found.data]
+    names = [part[position] for part in parts]
     if not all(name.endswith(f".{zone.apex}") and zone.has(name) for name in names):
         return [], []
-    return [one[: -len(wire.name(name))] for one, name in zip(whole, names, strict=True)], names
+    led = []
+    for part, name in zip(parts, names, strict=True):
+        numbers = b"".join(int(number).to_bytes(2) for number in part[:position])
+        size = len(numbers) + len(name) + 1
+        led.append(wire.head(_OWNER, found.type, found.ttl, size) + numbers)
+    return led, names
 
 
 def addresses(zone: Zone | Mirror, names: tuple[str, ...], name_length: int) -> list[bytes]:

@@ -99,8 +99,14 @@ data = lru_cache(maxsize=65_536)(packed)
 
 def record(owner: bytes, type_: str, ttl: int, rdata: bytes, class_: int = IN) -> bytes:
     """Return a whole record; ``owner`` is a name or a pointer to one."""
-    head = TYPES[type_].to_bytes(2) + class_.to_bytes(2) + ttl.to_bytes(4) + len(rdata).to_bytes(2)
-    return owner + head + rdata
+    return head(owner, type_, ttl, len(rdata), class_) + rdata
+
+
+def head(owner: bytes, type_: str, ttl: int, size: int, class_: int = IN) -> bytes:
+    """Return a record up to its data, which have that many octets."""
+    return (
+        owner + TYPES[type_].to_bytes(2) + class_.to_bytes(2) + ttl.to_bytes(4) + size.to_bytes(2)
+    )
 
 
 def option(code: int, value: bytes) -> bytes:
