@@ -187,10 +187,11 @@ static uint8_t *put_records(uint8_t *to, const struct entry *entry, struct rrset
     return to;
 }
 
+/* By the hash: a change may have come between the two, which then have different entries. */
 static bool is_repeated(const struct target targets[], size_t at)
 {
     for (size_t earlier = 0; earlier < at; earlier++)
-        if (targets[earlier].entry == targets[at].entry)
+        if (targets[earlier].entry->hash == targets[at].entry->hash)
             return true;
     return false;
 }
