@@ -49,7 +49,17 @@ def run(command: list[str], said: str = "") -> str:
 
 @every_build
 def test_each_kind_of_packet_has_its_answer(build: Build, compiler: str, sanitizer: str) -> None:
-    run(program(build, "packets", compiler, sanitizer, "-Wl,--wrap=calloc"))
+    run(program(build, "packets", compiler, sanitizer))
+
+
+@every_build
+def test_what_is_said_is_what_was_taught(build: Build, compiler: str, sanitizer: str) -> None:
+    run(program(build, "answers", compiler, sanitizer, "-Wl,--wrap=calloc"))
+
+
+@every_build
+def test_addresses_of_targets_go_along(build: Build, compiler: str, sanitizer: str) -> None:
+    run(program(build, "targets", compiler, sanitizer))
 
 
 @every_build
