@@ -205,7 +205,7 @@ static uint8_t *put_addresses(uint8_t *to, const uint8_t *end, const struct targ
     if (rrset->size == TOO_BIG || (size_t)(end - to) < rrset->size + rrset->count * before)
         return NULL;
     for (size_t at = 0; at < rrset->count; at++) {
-        uint16_t start = get16(starts + at * sizeof start), stop = rrset->size;
+        uint16_t start = get16(starts + at * sizeof start), stop = rrset->held;
         if (at + 1 < rrset->count)
             stop = get16(starts + (at + 1) * sizeof start);
         to = put16(copied(to, target->name, before), apex);
