@@ -35,6 +35,9 @@ MOST_RATE = 1_000_000_000
 """Answers a second: no limit is finer than a nanosecond."""
 
 
+MOST_NAME = 254
+"""Letters of a name with its dots: a name has 255 octets at most (RFC 1035 section 2.3.4)."""
+
 _Taught: TypeAlias = tuple[int, list[bytes], list[str]]
 
 
@@ -164,6 +167,9 @@ class Teacher:
             found = zone.rrset(name, type_)
             assert found is not None
             records, targets = rendering.led(zone, found)
+            # Of a mirror a target may be too long, or be in a zone inside the mirror's.
+            if any(len(t) > MOST_NAME or self._zones.of(t) is not zone for t in targets):
+                records, targets = [], []
             rrsets.append((wire.TYPES[type_], records[:MOST_RECORDS], targets[:MOST_RECORDS]))
         return rrsets
 

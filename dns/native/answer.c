@@ -187,10 +187,11 @@ static uint8_t *put_records(uint8_t *to, const struct entry *entry, struct rrset
     return to;
 }
 
+/* By the hash: a change may have come between the two, which then have different entries. */
 static bool is_repeated(const struct target targets[], size_t at)
 {
     for (size_t earlier = 0; earlier < at; earlier++)
-        if (targets[earlier].entry == targets[at].entry)
+        if (targets[earlier].entry->hash == targets[at].entry->hash)
             return true;
     return false;
 }
@@ -204,7 +205,7 @@ static uint8_t *put_addresses(uint8_t *to, const uint8_t *end, const struct targ
     if (rrset->size == TOO_BIG || (size_t)(end - to) < rrset->size + rrset->count * before)
         return NULL;
     for (size_t at = 0; at < rrset->count; at++) {
-        uint16_t start = get16(starts + at * sizeof start), stop = rrset->size;
+        uint16_t start = get16(starts + at * sizeof start), stop = rrset->held;
         if (at + 1 < rrset->count)
             stop = get16(starts + (at + 1) * sizeof start);
         to = put16(copied(to, target->name, before), apex);

@@ -175,6 +175,24 @@ def test_a_service_elsewhere_is_left_to_python(target: str) -> None:
         assert one.answer(query(SERVICE.name, "SRV")) is None
 
 
+def test_a_service_is_left_to_python_where_its_mirror_can_not_have_the_target() -> None:
+    # One is too long under the mirror's apex, one is in a zone inside of the mirror's.
+    for target in (f"{'n' * 61}." * 4 + "mesos.", "web.sub.mesos."):
+        zone, inside = (
+            Zone(apex, Soa(f"ns1.{apex}", f"root.ns1.{apex}", minimum=30), 60, ["10.0.0.9"])
+            for apex in ("mesos.", f"sub.{MIRROR}")
+        )
+        zones = Zones(zone, inside, mirrors=[Mirror(MIRROR, zone)])
+        service = Record(SERVICE.name, "SRV", f"0 1 80 {target}", 60)
+        zones.update((), [service, Record(target, "A", "10.0.0.7", 60)])
+        zone.loaded = True
+        one = Teacher(zones, Counts(), wire.QR | wire.AA, 1232)
+        assert read(one.answer(query(SERVICE.name, "SRV")))[1] == [service.data]
+        mirrored = SERVICE.name.removesuffix("mesos.") + MIRROR
+        for _ in range(2):
+            assert one.answer(query(mirrored, "SRV")) is None
+
+
 def test_services_that_name_each_other_are_taught() -> None:
     ring = [
         Record(f"s{n}.mesos.", "SRV", f"0 1 80 s{(n + 1) % 2000}.mesos.", 60) for n in range(2000)

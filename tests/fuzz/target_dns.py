@@ -232,7 +232,6 @@ class Served:
         assert len(responder.counts.queries) <= 1_000
         if self.teacher is not None:
             assert self.teacher.table.size <= MOST_TAUGHT
-            assert len(self.teacher._dependents) <= MOST_READY
 
 
 def question_end(data: bytes) -> int:

@@ -20,21 +20,23 @@ static void add_zone(struct table *table, const char *apex, uint8_t base)
     CHECK(table_deny(table, (uint8_t)table->zone_count++, record + 2, octets - 2));
 }
 
-/* A name of one type, or of none: so many records of this size, and one that goes along. */
+/* A name of one type: so many records of this size, and each ends in the target if there is one. */
 static void add_name(struct table *table, const char *name, uint16_t type, uint16_t number,
-                     uint16_t size, uint16_t extra)
+                     uint16_t size, const char *target)
 {
-    static uint8_t record[MOST_PACKET], more[MOST_PACKET];
-    struct octets each[512];
+    static uint8_t record[MOST_PACKET];
+    struct octets each[512], targets[512];
     put_record(record, type, size, 'r');
-    for (uint16_t which = 0; which < number; which++)
+    if (target)
+        put16(record + HEADER - 2, (uint16_t)(size + strlen(target) + 1));
+    for (uint16_t which = 0; which < number; which++) {
         each[which] = (struct octets){record, HEADER + size};
-    if (extra)
-        put_record(more, A, extra, 'x');
-    struct given given = {type, number, extra > 0, each, {more, extra ? HEADER + extra : 0}};
+        targets[which] = (struct octets){target, target ? strlen(target) : 0};
+    }
+    struct given given = {type, number, each, target ? targets : NULL};
     int zone = table_zone(table, name, strlen(name));
     CHECK(zone >= 0);
-    CHECK(table_teach(table, name, strlen(name), (uint8_t)zone, &given, number > 0));
+    CHECK(table_teach(table, name, strlen(name), (uint8_t)zone, &given, type > 0));
 }
 
 static void begin(void)
@@ -54,15 +56,22 @@ static void begin(void)
         add_zone(table, "x.", OUTER);
         CHECK(table_deny(table, INNER, NULL, 0));
         CHECK(table_add(table, OUTER, "nope.", 5));
-        add_name(table, "many.mesos.", A, 100, 4, 0);
-        add_name(table, "far.mesos.", A, 500, 40, 0);
-        add_name(table, "text.mesos.", 16, 3, 150, 0);
-        add_name(table, "_web._tcp.mesos.", SRV, 7, 20, 200);
-        add_name(table, "_far._udp.mesos.", SRV, 1, 20, 4000);
-        add_name(table, "tcp.mesos.", 0, 0, 0, 0);
-        add_name(table, "a.b.web.mesos.", A, 1, 4, 0);
-        add_name(table, longest, A, 2, 4, 0);
-        add_name(table, "web.x.", A, 1, 4, 0);
+        add_name(table, "many.mesos.", A, 100, 4, NULL);
+        add_name(table, "far.mesos.", A, 500, 40, NULL);
+        add_name(table, "text.mesos.", 16, 3, 150, NULL);
+        add_name(table, "one.mesos.", AAAA, 1, 16, NULL);
+        add_name(table, "_web._tcp.mesos.", SRV, 7, 6, "one.mesos.");
+        add_name(table, "_many._tcp.mesos.", SRV, 1, 6, "many.mesos.");
+        add_name(table, "_far._udp.mesos.", SRV, 1, 6, "far.mesos.");
+        add_name(table, "_gone._udp.mesos.", SRV, 1, 6, "gone.mesos.");
+        add_name(table, "_long._udp.mesos.", SRV, 3, 6, longest);
+        add_name(table, "mesos.", NS, 2, 0, "one.mesos.");
+        add_name(table, "ask.mesos.", SRV, 0, 0, NULL);
+        add_name(table, "tcp.mesos.", 0, 0, 0, NULL);
+        add_name(table, "a.b.web.mesos.", A, 1, 4, NULL);
+        add_name(table, longest, A, 2, 4, NULL);
+        add_name(table, "web.x.", A, 1, 4, NULL);
+        add_name(table, "_web.x.", SRV, 2, 6, "web.x.");
     }
 }
 

@@ -15,7 +15,9 @@ _Noreturn static inline void failed(const char *file, int line, const char *what
     abort();
 }
 
-enum { HEADER = 12, OPT_OCTETS = 11, A = 1, SOA = 6, AAAA = 28, SRV = 33, OPT = 41, ANY = 255 };
+enum { HEADER = 12, OPT_OCTETS = 11 };
+
+enum { A = 1, NS = 2, SOA = 6, AAAA = 28, SRV = 33, OPT = 41, ANY = 255 };
 
 enum { QR = 0x8000, AA = 0x0400, TC = 0x0200, RD = 0x0100, NAME_ERROR = 3 };
 

@@ -7,6 +7,7 @@ import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -66,3 +67,9 @@ def load(extension: Callable[..., Path]) -> Callable[[], ModuleType]:
         return module
 
     return loaded
+
+
+@pytest.fixture(scope="session")
+def native(load: Callable[[], ModuleType]) -> Any:
+    """Give the extension."""
+    return load()

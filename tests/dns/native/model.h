@@ -5,7 +5,8 @@
  * zone has it, what the zone says no with) there is a history: a change begins, is made, and is
  * done. An answer may tell of any version from the last one that was done when the question was
  * asked to the last one that had begun when it was answered. All records carry the version they
- * are of, so that an answer made of two would be seen.
+ * are of, so that an answer made of two would be seen. Services name others of their zone as
+ * targets, and what goes along may be of another version for each of these.
  */
 #ifndef MODEL_H
 #define MODEL_H
@@ -27,6 +28,8 @@ enum {
     VERSIONS = 1024, /* that are kept */
     DATA = 8,        /* octets: which, shape, version, number of the record */
     RECORD = HEADER + DATA,
+    SIBLINGS = NAMES / ZONES, /* names of one zone */
+    TYPES = 3,
     MOST_SLOTS = 4 * (NAMES + BLOCKS * BLOCK),
 };
 
@@ -51,14 +54,14 @@ struct span {
 struct name {
     char text[16];
     uint8_t size, zone, before; /* octets before the apex */
-    struct packet queries[2];   /* for A and SRV */
+    struct packet queries[TYPES];
 };
 
 struct model {
     struct table *table;
     uint64_t tables; /* that had its place before */
     struct name names[NAMES];
-    struct history entries[NAMES], marks[ZONES][NAMES / ZONES], denials[ZONES];
+    struct history entries[NAMES], marks[ZONES][SIBLINGS], denials[ZONES];
     bool blocks[BLOCKS];
     struct reader *readers[READERS]; /* who may have the table; NULL for none */
     struct counts counts;
@@ -66,14 +69,13 @@ struct model {
 
 /* A name that was asked for, and what may be said of it. */
 struct look {
-    size_t which;
-    int type;
-    struct span entry, mark, denial;
+    size_t which, type;
+    struct span entries[SIBLINGS], mark, denial; /* of all that may be targets, itself among them */
 };
 
 static const char *const apexes[ZONES] = {"in.mesos.", "mirror.x.", "mesos."};
 static const uint8_t bases[ZONES] = {INNER, OUTER, OUTER};
-static const uint16_t types[2] = {A, SRV};
+static const uint16_t types[TYPES] = {A, AAAA, SRV};
 
 /* Histories. */
 
@@ -115,6 +117,11 @@ static bool may_be_version(const struct span *span, uint32_t version, uint32_t s
            (span->of->states[version % VERSIONS] == state || is_lost(span));
 }
 
+static const struct span *entry_of_look(const struct look *look)
+{
+    return &look->entries[look->which / ZONES];
+}
+
 static struct history *mark_of(struct model *model, size_t which)
 {
     return &model->marks[bases[model->names[which].zone]][which / ZONES];
@@ -143,24 +150,47 @@ static uint16_t records_in(uint32_t version)
     return (uint16_t)(version % 5 + 1);
 }
 
-static void teach(struct table *table, const struct name *name, size_t which, uint32_t shape,
+/* The target of a record of a service, by its place in the zone; of some two have the same. */
+static size_t target_in(size_t which, uint32_t version, size_t number)
+{
+    return (which / ZONES + version / 5 + number / 2) % SIBLINGS;
+}
+
+static size_t sibling(size_t which, size_t place)
+{
+    return place * ZONES + which % ZONES;
+}
+
+/* A record of a service, without the name of its target. */
+static void put_service(uint8_t *record, const struct name *target, size_t which, uint32_t version,
+                        size_t number)
+{
+    put_data(record, SRV, which, SERVICES, version, number);
+    put16(record + HEADER - 2, (uint16_t)(DATA + target->size + 1));
+}
+
+static void teach(struct table *table, const struct name names[], size_t which, uint32_t shape,
                   uint32_t version)
 {
-    static uint8_t records[2][100][RECORD], extra[RECORD];
-    static struct octets each[2][100];
-    struct given given[2];
+    static const size_t counts[SHAPES] = {[ADDRESSES] = 2, [SERVICES] = TYPES, [TOO_MANY] = 1};
+    static uint8_t records[TYPES][100][RECORD];
+    static struct octets each[TYPES][100], targets[100];
+    const struct name *name = &names[which];
+    struct given given[TYPES];
     uint16_t many = shape == TOO_MANY ? 100 : records_in(version);
-    for (int type = 0; type < 2; type++) {
+    for (size_t type = 0; type < counts[shape]; type++) {
         for (size_t number = 0; number < many; number++) {
+            const struct name *to = &names[sibling(which, target_in(which, version, number))];
             put_data(records[type][number], types[type], which, shape, version, number);
+            if (types[type] == SRV)
+                put_service(records[type][number], to, which, version, number);
             each[type][number] = (struct octets){records[type][number], RECORD};
+            targets[number] = (struct octets){to->text, to->size};
         }
-        put_data(extra, A, which, shape, version, 0);
-        given[type] = (struct given){
-            types[type], many, (uint16_t)type, each[type], {extra, type ? RECORD : 0}};
+        given[type] = (struct given){types[type], many, each[type],
+                                     types[type] == SRV ? targets : NULL};
     }
-    size_t count = shape == EMPTY ? 0 : shape == SERVICES ? 2 : 1;
-    CHECK(table_teach(table, name->text, name->size, name->zone, given, count));
+    CHECK(table_teach(table, name->text, name->size, name->zone, given, counts[shape]));
 }
 
 static void deny(struct table *table, uint8_t zone, uint32_t version)
@@ -197,7 +227,7 @@ static void change_entry(struct model *model, size_t which, uint32_t shape)
     if (shape == UNKNOWN)
         CHECK(table_forget(model->table, name->text, name->size) == (before != UNKNOWN));
     else
-        teach(model->table, name, which, shape, version);
+        teach(model->table, model->names, which, shape, version);
     history->done = version;
 }
 
@@ -250,7 +280,7 @@ static void change_table(struct model *model)
         const struct name *name = &model->names[which];
         struct history *entry = &model->entries[which], *there = mark_of(model, which);
         if (state_of(entry) != UNKNOWN)
-            teach(table, name, which, state_of(entry), entry->begun);
+            teach(table, model->names, which, state_of(entry), entry->begun);
         mark(table, bases[name->zone], name->text, name->before, state_of(there) == PRESENT);
     }
     for (uint8_t zone = 0; zone < ZONES; zone++)
@@ -286,30 +316,85 @@ static void change(struct model *model, uint8_t what, uint8_t which, uint8_t how
 
 /* Questions. */
 
-/* Want an answer of records to be of one version, whole, and in turn. */
-static void judge_records(const struct packet *answer, size_t which, int type, struct span *entry)
+/* Put a target's addresses as they go along: of one version, whole, and as they were taught. */
+static void put_addresses(struct packet *whole, const struct packet *answer,
+                          const struct name *target, size_t which, const uint8_t *found)
 {
-    const uint8_t *records = answer->octets + question_end(answer);
-    uint32_t version = version_in(records);
-    uint8_t shape = records[HEADER + 1], first = records[RECORD - 1];
-    uint16_t many = records_in(version);
-    CHECK(shape == SERVICES || (shape == ADDRESSES && types[type] == A));
-    CHECK(may_be_version(entry, version, shape));
-    CHECK(at(answer, 6) == many && at(answer, 10) == type && first < many);
-    for (size_t number = 0; number < many; number++) {
-        uint8_t whole[RECORD];
-        put_data(whole, types[type], which, shape, version, (first + number) % many);
-        CHECK(!memcmp(records + number * RECORD, whole, RECORD));
+    uint8_t record[RECORD];
+    uint16_t apex = (uint16_t)(question_end(answer) - 5 - (size_t)(target->size - target->before));
+    for (size_t type = 0; type < 2; type++)
+        for (size_t number = 0; number < records_in(version_in(found)); number++) {
+            put_data(record, types[type], which, found[HEADER + 1], version_in(found), number);
+            if (target->before) {
+                put(whole, (uint8_t[]){target->before - 1}, 1);
+                put(whole, target->text, target->before - 1u);
+            }
+            put_short(whole, 0xC000 | apex);
+            put(whole, record + 2, RECORD - 2);
+        }
+}
+
+/* Put what is to go along with these services: their targets' addresses, each once, or none. */
+static void put_extra(struct packet *whole, const struct packet *answer, const struct model *model,
+                      const struct look *look, uint32_t version)
+{
+    bool seen[SIBLINGS] = {0}, none = at(answer, 10) == 1, may_be_empty = true, may_be_many = false;
+    for (size_t number = 0; number < records_in(version); number++) {
+        size_t place = target_in(look->which, version, number);
+        size_t which = sibling(look->which, place);
+        const struct name *target = &model->names[which];
+        const struct span *span = &look->entries[place];
+        const uint8_t *found = answer->octets + whole->size + target->before;
+        if (seen[place])
+            continue;
+        seen[place] = true;
+        may_be_empty &= may_be(span, EMPTY);
+        may_be_many |= may_be(span, TOO_MANY);
+        if (!none && found + RECORD < answer->octets + answer->size && found[HEADER] == which) {
+            uint8_t shape = found[HEADER + 1];
+            CHECK(shape == ADDRESSES || shape == SERVICES);
+            CHECK(may_be_version(span, version_in(found), shape));
+            put_addresses(whole, answer, target, which, found);
+        } else {
+            CHECK(none || may_be(span, EMPTY));
+        }
     }
-    if (type) {
-        uint8_t whole[RECORD];
-        put_data(whole, A, which, shape, version, 0);
-        CHECK(!memcmp(records + many * RECORD, whole, RECORD));
+    CHECK(!none || may_be_empty || may_be_many);
+}
+
+/* Want an answer of records to be of one version, whole, and in turn, with what goes along. */
+static void judge_records(const struct packet *answer, const struct model *model,
+                          const struct look *look)
+{
+    uint8_t record[RECORD];
+    struct packet whole = {0};
+    put(&whole, answer->octets, question_end(answer));
+    const uint8_t *found = answer->octets + whole.size;
+    uint32_t version = version_in(found);
+    uint8_t shape = found[HEADER + 1], first = found[RECORD - 1];
+    uint16_t many = records_in(version), type = types[look->type];
+    CHECK(shape == SERVICES || (shape == ADDRESSES && type != SRV));
+    CHECK(may_be_version(entry_of_look(look), version, shape));
+    CHECK(at(answer, 6) == many && first < many && (type == SRV || at(answer, 10) == 1));
+    for (size_t round = 0; round < many; round++) {
+        size_t number = (first + round) % many;
+        const struct name *target =
+            &model->names[sibling(look->which, target_in(look->which, version, number))];
+        put_data(record, type, look->which, shape, version, number);
+        if (type == SRV)
+            put_service(record, target, look->which, version, number);
+        put(&whole, record, RECORD);
+        if (type == SRV)
+            put_name(&whole, target->text);
     }
+    if (type == SRV)
+        put_extra(&whole, answer, model, look, version);
+    put(&whole, "\0\0\x29\x04\xD0\0\0\0\0\0", OPT_OCTETS);
+    CHECK(answer->size == whole.size && !memcmp(answer->octets, whole.octets, whole.size));
 }
 
 /* Want "no" to be said with what the zone has for that. */
-static void judge_denial(const struct packet *answer, uint8_t zone, struct span *denial)
+static void judge_denial(const struct packet *answer, uint8_t zone, const struct span *denial)
 {
     const uint8_t *record = answer->octets + question_end(answer);
     uint8_t whole[RECORD];
@@ -320,44 +405,61 @@ static void judge_denial(const struct packet *answer, uint8_t zone, struct span 
     CHECK(may_be_version(denial, version_in(record), SAYS_NO));
 }
 
-static struct look begin_look(struct model *model, size_t which, int type)
+static struct look begin_look(struct model *model, size_t which, size_t type)
 {
-    return (struct look){which, type, asked_of(&model->entries[which]),
-                         asked_of(mark_of(model, which)),
-                         asked_of(&model->denials[model->names[which].zone])};
+    struct look look = {.which = which, .type = type, .mark = asked_of(mark_of(model, which)),
+                        .denial = asked_of(&model->denials[model->names[which].zone])};
+    for (size_t place = 0; place < SIBLINGS; place++)
+        look.entries[place] = asked_of(&model->entries[sibling(which, place)]);
+    return look;
+}
+
+/* Whether services may be there that name a target of which nothing is known. */
+static bool may_lack_target(const struct look *look)
+{
+    const struct span *entry = entry_of_look(look);
+    for (uint32_t version = entry->from; version <= entry->to; version++)
+        for (size_t number = 0; number < records_in(version); number++)
+            if (may_be_version(entry, version, SERVICES) &&
+                may_be(&look->entries[target_in(look->which, version, number)], UNKNOWN))
+                return true;
+    return false;
 }
 
 /* Want what was said since to have been true meanwhile; of no octets where Python was asked. */
 static void end_look(struct model *model, struct look *look, const struct packet *answer)
 {
-    struct span *entry = &look->entry, *there = &look->mark, *denial = &look->denial;
+    struct span *there = &look->mark, *denial = &look->denial;
+    const struct span *entry = entry_of_look(look);
     uint16_t type = types[look->type];
-    entry->to = entry->of->begun;
+    for (size_t place = 0; place < SIBLINGS; place++)
+        look->entries[place].to = look->entries[place].of->begun;
     there->to = there->of->begun;
     denial->to = denial->of->begun;
     if (!answer->size) {
-        CHECK((may_be(entry, UNKNOWN) && may_be(there, PRESENT)) || may_be(denial, SILENT));
+        CHECK((may_be(entry, UNKNOWN) && may_be(there, PRESENT)) || may_be(denial, SILENT) ||
+              (type == SRV && may_lack_target(look)));
         return;
     }
     uint16_t flags = at(answer, 2);
     CHECK((flags & ~(TC | NAME_ERROR)) == (QR | AA | RD));
     if (flags & TC) {
         CHECK(may_be(entry, TOO_MANY) && type == A);
-        CHECK(answer->size == question_end(answer));
+        CHECK(answer->size == question_end(answer) + OPT_OCTETS);
     } else if (flags & NAME_ERROR) {
         CHECK(may_be(entry, UNKNOWN) && may_be(there, ABSENT));
         judge_denial(answer, model->names[look->which].zone, denial);
     } else if (at(answer, 8)) {
-        CHECK(may_be(entry, EMPTY) ||
-              (type == SRV && (may_be(entry, ADDRESSES) || may_be(entry, TOO_MANY))));
+        CHECK(may_be(entry, EMPTY) || (type != A && may_be(entry, TOO_MANY)) ||
+              (type == SRV && may_be(entry, ADDRESSES)));
         judge_denial(answer, model->names[look->which].zone, denial);
     } else {
-        judge_records(answer, look->which, look->type, entry);
+        judge_records(answer, model, look);
     }
 }
 
 static void look_up(struct model *model, struct table *table, struct counts *counts, size_t which,
-                    int type)
+                    size_t type)
 {
     struct look look = begin_look(model, which, type);
     struct packet answer = answer_to(table, counts, &model->names[which].queries[type]);
@@ -377,8 +479,8 @@ static void begin_model(struct model *model)
         name->before = (uint8_t)(number ? sprintf(name->text, "n%zu.", number) : 0);
         strcpy(name->text + name->before, apexes[name->zone]);
         name->size = (uint8_t)strlen(name->text);
-        name->queries[0] = asked(name->text, A);
-        name->queries[1] = asked(name->text, SRV);
+        for (size_t type = 0; type < TYPES; type++)
+            name->queries[type] = asked_with(name->text, types[type], 1232);
         name->queries[1].octets[HEADER + 1] ^= 0x20;
     }
 }
@@ -389,7 +491,7 @@ static void settle(struct model *model)
     struct table *table = model->table;
     char text[32];
     for (size_t which = 0; which < NAMES; which++)
-        for (int type = 0; type < 2; type++)
+        for (size_t type = 0; type < TYPES; type++)
             look_up(model, table, &model->counts, which, type);
     for (size_t block = 0; block < BLOCKS; block++)
         for (size_t number = 0; number < BLOCK; number++) {
@@ -435,7 +537,7 @@ static inline void *ask(void *given)
         struct table *table = enter(&asker->reader);
         for (uint64_t looks = next(&asker->chance) % 8; looks; looks--)
             look_up(asker->model, table, &asker->reader.counts, next(&asker->chance) % NAMES,
-                    next(&asker->chance) & 1);
+                    next(&asker->chance) % TYPES);
         leave(&asker->reader);
     }
     return NULL;

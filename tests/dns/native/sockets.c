@@ -115,7 +115,7 @@ static void begin(const char *address)
 {
     static const char record[] = "\xC0\x0C\0\1\0\1\0\0\0\x3C\0\4\12\0\0\1";
     struct octets records[] = {{record, 16}, {record, 16}};
-    struct given given = {A, 2, 0, records, {"", 0}};
+    struct given given = {A, 2, records, NULL};
     int both[2];
     table = new_table(0);
     CHECK(table_teach(table, "web.mesos.", 10, OUTER, &given, 1));

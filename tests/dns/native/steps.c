@@ -29,18 +29,35 @@ static size_t looks, comes, steps;
 static bool begun, reading;
 static uint64_t seen;
 
-/* What it found. */
-static struct block *found[4];
+/* What it found: of the service, and of its target as its records name it. */
+static struct entry *service, *target;
+static struct block *found[3];
 
 static void come(void)
 {
+    uint64_t hash = table_hash(table, OF_ENTRIES, "s.mesos.", 8);
     atomic_store(&reader.inside, seen);
-    struct entry *entry = table_find(table, table_hash(table, OF_ENTRIES, "a.mesos.", 8),
-                                     "a.mesos.", 8);
+    service = table_find(table, hash, "s.mesos.", 8);
+    if (service) {
+        const struct rrset *rrset = &service->rrsets[0];
+        memcpy(&hash, (uint8_t *)service + rrset->starts + sizeof(uint16_t) + rrset->held,
+               sizeof hash);
+        target = table_target(table, hash);
+    }
     found[0] = &atomic_load(&table->entries)->block;
     found[1] = &atomic_load(&table->names)->block;
     found[2] = &atomic_load(&table->zones[0].denial)->block;
-    found[3] = entry ? &entry->block : found[0];
+}
+
+/* Whether an entry is still the one of a name, all of it. */
+static bool is_of(const struct entry *entry, const char *name)
+{
+    const uint8_t *octets = (const uint8_t *)entry;
+    unsigned int sum = 0;
+    for (size_t at = 0; at < entry->block.size; at++)
+        sum += octets[at];
+    return sum && entry->text_size == strlen(name) &&
+           !memcmp(&entry->rrsets[entry->count], name, strlen(name));
 }
 
 static void step(void)
@@ -59,9 +76,15 @@ static void step(void)
 static void teach(const char *name)
 {
     static const uint8_t record[] = "\xC0\x0C\0\1\0\1\0\0\0\x3C\0\4\1\2\3\4";
-    struct octets records[] = {{record, 16}};
-    struct given given = {A, 1, 0, records, {"", 0}};
+    struct given given = {A, 1, &(struct octets){record, 16}, NULL};
     CHECK(table_teach(table, name, strlen(name), 0, &given, 1));
+}
+
+static void teach_service(void)
+{
+    static const uint8_t record[] = "\xC0\x0C\0\2\0\1\0\0\0\x3C\0\x09";
+    struct given given = {NS, 1, &(struct octets){record, 12}, &(struct octets){"a.mesos.", 8}};
+    CHECK(table_teach(table, "s.mesos.", 8, 0, &given, 1));
 }
 
 /* Until one more takes larger slots. */
@@ -70,7 +93,8 @@ static void fill_slots(void)
     char name[32];
     for (int number = 0; number < 9; number++) {
         sprintf(name, "n%d.mesos.", number);
-        teach(name);
+        if (number) /* the service is there, too */
+            teach(name);
         CHECK(table_add(table, 0, name, strlen(name) - 6));
     }
     CHECK(atomic_load(&table->entries)->mask == 15 && atomic_load(&table->names)->mask == 15);
@@ -78,20 +102,30 @@ static void fill_slots(void)
 
 /* Changes. */
 
-static void another_answer(void)
+static void another_target(void)
 {
     teach("a.mesos.");
+}
+
+static void another_service(void)
+{
+    teach_service();
 }
 
 static void one_name_more(void)
 {
     teach("b.mesos.");
-    CHECK(atomic_load(&table->entries)->mask == 63);
+    CHECK(atomic_load(&table->entries)->mask == 31);
 }
 
-static void one_name_less(void)
+static void one_target_less(void)
 {
     CHECK(table_forget(table, "a.mesos.", 8));
+}
+
+static void one_service_less(void)
+{
+    CHECK(table_forget(table, "s.mesos.", 8));
 }
 
 static void another_denial(void)
@@ -102,7 +136,7 @@ static void another_denial(void)
 static void one_mark_more(void)
 {
     CHECK(table_add(table, 0, "b.", 2));
-    CHECK(atomic_load(&table->names)->mask == 63);
+    CHECK(atomic_load(&table->names)->mask == 31);
 }
 
 static void one_mark_less(void)
@@ -122,19 +156,23 @@ static bool try(void (*change)(void))
     table->udp_size = 1232;
     another_denial();
     teach("a.mesos.");
+    teach_service();
     CHECK(table_add(table, 0, "a.", 2));
     fill_slots();
     table_reclaim(table);
     reader_join(&reader);
     steps = 0;
+    service = target = NULL;
     begun = true;
     change();
     table_reclaim(table);
     begun = false;
     bool came = steps > comes;
-    for (size_t which = 0; came && which < 4; which++)
+    for (size_t which = 0; came && which < 3; which++)
         size += found[which]->size;
-    CHECK(!came || size > 4 * sizeof(struct block));
+    CHECK(!came || size > 3 * sizeof(struct block));
+    CHECK(!came || (service ? is_of(service, "s.mesos.") : change == one_service_less));
+    CHECK(!service || (target ? is_of(target, "a.mesos.") : change == one_target_less));
     leave(&reader);
     table_reclaim(table);
     CHECK(!table->retired);
@@ -145,8 +183,10 @@ static bool try(void (*change)(void))
 
 int main(void)
 {
-    static void (*const changes[])(void) = {another_answer, one_name_more, one_name_less,
-                                            another_denial, one_mark_more, one_mark_less};
+    static void (*const changes[])(void) = {
+        another_target, another_service, one_name_more,  one_target_less,
+        one_service_less, another_denial, one_mark_more, one_mark_less,
+    };
     size_t tried = 0;
     for (size_t which = 0; which < sizeof changes / sizeof *changes; which++)
         for (comes = 0, looks = 0; try(changes[which]); tried++)

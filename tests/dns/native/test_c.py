@@ -23,6 +23,8 @@ BOTH = ("table", "answer")
 PARTS = {"steps": ("answer",)}
 """Of the responder, what is linked to a program; this one has the table inside."""
 
+BINDING = [HERE / "test_binding.py", HERE / "test_refusals.py"]
+
 MOST_BITS = 28
 """Of random addresses for which the thread sanitizer of GCC 12 has room."""
 
@@ -49,7 +51,17 @@ def run(command: list[str], said: str = "") -> str:
 
 @every_build
 def test_each_kind_of_packet_has_its_answer(build: Build, compiler: str, sanitizer: str) -> None:
-    run(program(build, "packets", compiler, sanitizer, "-Wl,--wrap=calloc"))
+    run(program(build, "packets", compiler, sanitizer))
+
+
+@every_build
+def test_what_is_said_is_what_was_taught(build: Build, compiler: str, sanitizer: str) -> None:
+    run(program(build, "answers", compiler, sanitizer, "-Wl,--wrap=calloc"))
+
+
+@every_build
+def test_addresses_of_targets_go_along(build: Build, compiler: str, sanitizer: str) -> None:
+    run(program(build, "targets", compiler, sanitizer))
 
 
 @every_build
@@ -177,7 +189,7 @@ def test_the_binding_is_clean_under_sanitizers(extension: Callable[..., Path]) -
         "LSAN_OPTIONS": "exitcode=0",  # as Python leaves some for the end
     }
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", HERE / "test_binding.py"],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *BINDING],
         env={**os.environ, **variables},
         capture_output=True,
         text=True,
