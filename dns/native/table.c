@@ -253,7 +253,7 @@ static uint16_t chosen(struct table *table, uint16_t count)
     return (uint16_t)(table_hash(table, OF_TURNS, &number, sizeof number) % count);
 }
 
-/* Octets of all records in an answer; 0 for what Python is to be asked. */
+/* Octets of all records in an answer; or what stands in their place (ASK_PYTHON, TOO_BIG). */
 static size_t size_sent(const struct table *table, const struct given *given)
 {
     size_t size = 0;
