@@ -40,6 +40,8 @@ step native
 # What was asked with a cookie went up to Python, which taught the name.
 dig +short +nocookie @127.0.0.1 web.marathon.mesos | sort
 cat /proc/"$(show MainPID)"/task/*/comm | grep -cx dns
+# Each of these goes before the rest of the process, which is like any other.
+cat /proc/"$(show MainPID)"/task/*/stat | awk '$2 == "(dns)" || $19 {print $2, $19}'
 step sandbox
 nsenter -t "$(show MainPID)" -m sh -c '
   touch /etc/x; touch /usr/x; touch /var/x; echo 1 >/proc/sys/kernel/printk; echo 1 >/sys/kernel/x

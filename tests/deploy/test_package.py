@@ -33,6 +33,7 @@ AS_ITSELF = [
 NATIVE = "from pointsman.dns import _native"
 NATIVE_CALLS = {
     *("recvmmsg", "sendmmsg", "sendmsg", "poll", "eventfd2", "write", "getrandom", "futex"),
+    *("getpriority", "setpriority"),
     *("clone3", "rseq", "set_robust_list", "rt_sigprocmask", "sched_yield", "exit"),
     *("mmap", "mprotect", "madvise", "munmap"),
 }

@@ -1,6 +1,7 @@
 """Native threads by themselves: what they answer, what they pass up, how they begin and end."""
 
 import os
+import re
 import resource
 import socket
 from collections.abc import Iterable, Iterator
@@ -22,6 +23,8 @@ from pointsman.dns.udp import ASKED
 from pointsman.dns.zone import Soa, Zone, Zones
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"no native responder: {MISSING}")
+
+CAP_SYS_NICE = 1 << 23
 
 KNOWN = dns.message.make_query("web.mesos.", "A", id=7).to_wire()
 UNKNOWN = dns.message.make_query("example.com.", "A", id=8).to_wire()
@@ -95,6 +98,31 @@ def test_what_is_known_is_answered_and_the_rest_is_passed_up_as_it_came(
     counts.collect()
     assert (counts.passed, counts.dropped["native_full"]) == (4, 0)
     assert len(threads) == 1
+
+
+def niceness(name: str) -> list[int]:
+    """Return the nice values of the threads of this process with that name."""
+    return [
+        os.getpriority(os.PRIO_PROCESS, int(task.name))
+        for task in Path("/proc/self/task").iterdir()
+        if (task / "comm").read_text() == f"{name}\n"
+    ]
+
+
+def test_a_thread_goes_before_the_rest_of_the_process(stack: ExitStack) -> None:
+    counts, one = Counts(), bound(stack)
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    stack.callback(Threads(taught(counts).table, [one], counts).close)
+    asking = client(stack, one.getsockname()[:2])
+    asking.send(KNOWN)
+    assert asking.recv(512)
+    allowed = 20 - resource.getrlimit(resource.RLIMIT_NICE)[0]
+    (rights,) = re.findall(r"^CapEff:\t(\w+)$", Path("/proc/self/status").read_text(), re.MULTILINE)
+    if int(rights, 16) & CAP_SYS_NICE or allowed <= own - 10:
+        assert niceness("dns") == [max(own - 10, -20)]
+    else:
+        assert niceness("dns") == [own]
+    assert os.getpriority(os.PRIO_PROCESS, 0) == own
 
 
 @pytest.mark.parametrize("every", ["0.0.0.0", "::"])
