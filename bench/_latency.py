@@ -1,4 +1,4 @@
-"""How long answers take at half load, with a large state coming in again and again, and without.
+"""How long answers take, with a large state coming in again and again, and without; and Knot's.
 
 Run by scripts/bench dns.
 """
@@ -20,6 +20,10 @@ PORT = 25_053
 RESYNC, NEVER = 1.0, 3_600.0
 """Seconds from one resync to the next; one begins when the one before is done."""
 
+LIGHT = 20_000
+"""Queries a second of a load that leaves the machine some of its CPUs; the other is half of the
+most."""
+
 SECONDS = 10
 NAMES = 10_000
 EVERY = 500_000
@@ -33,28 +37,32 @@ SO_TIMESTAMPNS = 35
 
 
 def measure(folder: Path, tasks: int) -> None:
-    """Print percentiles of latency for both, at half of what the server answers at most."""
+    """Print percentiles of latency of both and of Knot, under a light load and half of the most."""
     _servers.written(folder, tasks, AGENTS)
     asked = _asking.questions(_servers.zone(folder), NAMES)["A"]
     file = _asking.write(folder, {"A": asked})["A"]
-    rate = 0.0
+    rates = [LIGHT]
     with serving(tasks, nice=19) as master:  # as if on a machine of its own
-        for what, interval in (("quiet", NEVER), ("one resync after another", RESYNC)):
-            discovery = f'masters = ["{master}"], resync_interval = {interval}, timeout = 120.0'
-            with _servers.pointsman(folder, PORT, discovery=discovery) as server:
+        key = f'masters = ["{master}"], timeout = 120.0, resync_interval'
+        quiet = _servers.pointsman(folder, PORT, discovery=f"{key} = {NEVER}")
+        busy = _servers.pointsman(folder, PORT, discovery=f"{key} = {RESYNC}")
+        knot = _servers.knot(folder, PORT)
+        for what, run in (("quiet", quiet), ("one resync after another", busy), ("Knot", knot)):
+            with run as server:
                 server.serves()
                 _asking.ask_all(server, file)
-                if not rate:
-                    rate = _asking.run(server, file, "udp", 2, pinned=False).rate / 2
-                    print(f"{rate:,.0f} queries a second, half of the most; in milliseconds:")
+                if len(rates) == 1:
+                    most = _asking.run(server, file, "udp", 2, pinned=False).rate
+                    rates.append(int(most / 2))
                     heads = "".join(f"{head:>9}" for head in ("p50", "p99", "p99.9", "worst"))
-                    print(f"{'':26}{heads}{'lost':>7}{'of a CPU':>14}")
-                before = server.used()
-                load = [*_asking.command(PORT, file, pinned=False), "-Q", str(int(rate))]
-                load += ["-l", str(SECONDS + 1)]
-                with subprocess.Popen(load, stdout=subprocess.DEVNULL):
-                    measured = latencies(PORT, asked)
-                report(what, measured, server.used() - before)
+                    print(f"{'milliseconds':26}{'load':>8}{heads}{'lost':>7}{'of a CPU':>14}")
+                for rate in rates:
+                    before = server.used()
+                    load = [*_asking.command(PORT, file, pinned=False), "-Q", str(rate)]
+                    load += ["-l", str(SECONDS + 1)]
+                    with subprocess.Popen(load, stdout=subprocess.DEVNULL):
+                        measured = latencies(PORT, asked)
+                    report(f"{what:26}{rate:8,}", measured, server.used() - before)
 
 
 def latencies(port: int, asked: list[str]) -> tuple[list[float], int]:
@@ -96,4 +104,4 @@ def report(what: str, measured: tuple[list[float], int], spent: float) -> None:
     found, lost = measured
     row = [found[int(len(found) * share)] for share in (0.5, 0.99, 0.999)]
     cells = "".join(f"{ms:9.3f}" for ms in (*row, found[-1]))
-    print(f"{what:26}{cells}{lost:7}{spent / SECONDS:14.0%}", flush=True)
+    print(f"{what}{cells}{lost:7}{spent / SECONDS:14.0%}", flush=True)
