@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import dns.message
 import pytest
@@ -83,14 +84,25 @@ def serving(
     asyncio.run(run())
 
 
+@pytest.mark.parametrize("what", ["decisions", "the disk"])
 @pytest.mark.parametrize("threads", [1, 2])
-def test_a_loop_that_is_held_up_delays_no_known_answer(threads: int) -> None:
-    """The client is this thread; the loop, in another, waits until it was answered."""
+def test_a_loop_that_is_held_up_delays_no_known_answer(
+    threads: int, what: str, tmp_path: Path
+) -> None:
+    """The client is this thread; the loop, in another, waits until it was answered.
+
+    A pipe that nobody reads is a disk that does not answer: open(2) waits in the kernel.
+    """
     responder, held, go_on = served(), threading.Event(), threading.Event()
+    disk = tmp_path / "state"
+    os.mkfifo(disk)
 
     def hold() -> None:
         held.set()
-        assert go_on.wait(PATIENCE)
+        if what == "the disk":
+            disk.write_bytes(b"state")
+        else:
+            assert go_on.wait(PATIENCE)
 
     assert responder.teacher is not None
     with Loop() as loop, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
@@ -111,6 +123,8 @@ def test_a_loop_that_is_held_up_delays_no_known_answer(threads: int) -> None:
             client.recv(4096)
         client.settimeout(PATIENCE)
         go_on.set()
+        if what == "the disk":
+            assert disk.read_bytes() == b"state"
         assert client.recv(4096)[:2] == (9).to_bytes(2)
         holding.join()
         loop.call(listener.close)
