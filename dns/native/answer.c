@@ -123,7 +123,10 @@ static const uint8_t *records_of(const struct entry *entry, const struct rrset *
     return starts_of(entry, rrset) + rrset->count * sizeof(uint16_t);
 }
 
-/* Find the entries of all targets; return whether they are there. */
+/*
+ * Find the entries of all targets; return whether they are there. Their names have the room that
+ * they were taught with, even if one of them is another with the same hash.
+ */
 static bool find_targets(struct table *table, const struct entry *entry, const struct rrset *rrset,
                          struct target targets[])
 {
@@ -136,10 +139,15 @@ static bool find_targets(struct table *table, const struct entry *entry, const s
         table_fetch_slot(table, hashes[at]);
     for (size_t at = 0; at < rrset->count; at++)
         table_fetch_entry(table, hashes[at]);
-    for (size_t at = 0; at < rrset->count; at++)
-        if (!(targets[at].entry = table_target(table, hashes[at])))
+    size_t size = rrset->held;
+    for (size_t at = 0; at < rrset->count; at++) {
+        struct entry *target = table_target(table, hashes[at]);
+        if (!target || target->zone != entry->zone)
             return false;
-    return true;
+        targets[at].entry = target;
+        size += target->text_size + 1u;
+    }
+    return size == rrset->size;
 }
 
 /* The record that comes first (RFC 1794); the next one does the next time. */

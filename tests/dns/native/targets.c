@@ -285,6 +285,24 @@ static void each_zone_has_targets_of_its_own(void)
     }
 }
 
+/* Two names of one hash: nobody can find any, so the hash that is kept of one becomes the other's. */
+static void a_target_of_another_length_or_zone_is_passed_up(void)
+{
+    const struct host others[] = {
+        {"aaa.mesos.", 1, 0}, {"mesos.", 0, 0}, {"in.mesos.", 1, 0}, {name_of(255), 1, 1}};
+    teach_all("_s.mesos.", SRV, &(struct host){"aa.mesos.", 1, 0}, 1);
+    uint64_t hash = table_hash(table, OF_ENTRIES, "_s.mesos.", 9);
+    struct entry *entry = table_find(table, hash, "_s.mesos.", 9);
+    uint8_t *kept = (uint8_t *)entry + entry->rrsets[0].starts + 2 + entry->rrsets[0].held;
+    for (size_t which = 0; which < 4; which++) {
+        const char *name = others[which].name;
+        teach_host(others[which]);
+        hash = table_hash(table, OF_ENTRIES, name, strlen(name));
+        memcpy(kept, &hash, sizeof hash);
+        check_passed(asked_service());
+    }
+}
+
 static void about_what_has_no_record_python_is_asked(void)
 {
     struct octets record = {"\xC0\x0C\0\1\0\1\0\0\0\x3C\0\4\1\1\1\1", 16};
@@ -321,6 +339,7 @@ int main(void)
         the_names_of_targets_are_of_any_length,
         a_service_takes_no_room_for_its_targets_names,
         each_zone_has_targets_of_its_own,
+        a_target_of_another_length_or_zone_is_passed_up,
         about_what_has_no_record_python_is_asked,
     };
     try_all(cases, sizeof cases / sizeof *cases);
