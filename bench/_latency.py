@@ -15,6 +15,7 @@ import _asking
 import _servers
 import dnslib
 from _master import AGENTS, serving
+from _servers import Server
 
 PORT = 25_053
 RESYNC, NEVER = 1.0, 3_600.0
@@ -29,6 +30,18 @@ NAMES = 10_000
 EVERY = 500_000
 """Nanoseconds from one query that is timed to the next, beside those that are the load."""
 
+HEAD = f"{'':26}{'load':>8} {'':10}" + "".join(
+    f"{head:>{width}}"
+    for head, width in (
+        ("p50", 9),
+        ("p99", 9),
+        ("p99.9", 9),
+        ("worst", 9),
+        ("lost", 7),
+        ("CPU", 12),
+    )
+)
+
 LOST = 2_000_000_000
 """Nanoseconds after which no answer is expected any more."""
 
@@ -37,32 +50,41 @@ SO_TIMESTAMPNS = 35
 
 
 def measure(folder: Path, tasks: int) -> None:
-    """Print percentiles of latency of both and of Knot, under a light load and half of the most."""
+    """Print percentiles of latency, of Pointsman and of Knot beside it, for both.
+
+    Under a light load and half of the most. Knot reads nothing: how much later its answers are
+    beside resyncs is the machine's.
+    """
     _servers.written(folder, tasks, AGENTS)
     asked = _asking.questions(_servers.zone(folder), NAMES)["A"]
     file = _asking.write(folder, {"A": asked})["A"]
     rates = [LIGHT]
-    with serving(tasks, nice=19) as master:  # as if on a machine of its own
-        key = f'masters = ["{master}"], timeout = 120.0, resync_interval'
-        quiet = _servers.pointsman(folder, PORT, discovery=f"{key} = {NEVER}")
-        busy = _servers.pointsman(folder, PORT, discovery=f"{key} = {RESYNC}")
-        knot = _servers.knot(folder, PORT)
-        for what, run in (("quiet", quiet), ("one resync after another", busy), ("Knot", knot)):
-            with run as server:
-                server.serves()
-                _asking.ask_all(server, file)
+    with serving(tasks, nice=19) as master, _servers.knot(folder, PORT + 1) as knot:
+        for what, interval in (("quiet", NEVER), ("one resync after another", RESYNC)):
+            discovery = f'masters = ["{master}"], resync_interval = {interval}, timeout = 120.0'
+            with _servers.pointsman(folder, PORT, discovery=discovery) as ours:
+                for server in (ours, knot):
+                    server.serves()
+                    _asking.ask_all(server, file)
                 if len(rates) == 1:
-                    most = _asking.run(server, file, "udp", 2, pinned=False).rate
-                    rates.append(int(most / 2))
-                    heads = "".join(f"{head:>9}" for head in ("p50", "p99", "p99.9", "worst"))
-                    print(f"{'milliseconds':26}{'load':>8}{heads}{'lost':>7}{'of a CPU':>14}")
+                    rates.append(int(_asking.run(ours, file, "udp", 2, pinned=False).rate / 2))
+                    print(f"tasks come from a master of nice 19; milliseconds\n{HEAD}")
                 for rate in rates:
-                    before = server.used()
-                    load = [*_asking.command(PORT, file, pinned=False), "-Q", str(rate)]
-                    load += ["-l", str(SECONDS + 1)]
-                    with subprocess.Popen(load, stdout=subprocess.DEVNULL):
-                        measured = latencies(PORT, asked)
-                    report(f"{what:26}{rate:8,}", measured, server.used() - before)
+                    for server in (ours, knot):
+                        load(server, file, asked, what, rate)
+
+
+def load(server: Server, file: Path, asked: list[str], what: str, rate: int) -> None:
+    """Print how long a server's answers take under a load of so many queries a second."""
+    before = server.used()
+    command = [*_asking.command(server.port, file, pinned=False), "-Q", str(rate)]
+    command += ["-l", str(SECONDS + 1)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL):
+        found, lost = latencies(server.port, asked)
+    spent = server.used() - before
+    row = [found[int(len(found) * share)] for share in (0.5, 0.99, 0.999)]
+    cells = "".join(f"{ms:9.3f}" for ms in (*row, found[-1]))
+    print(f"{what:26}{rate:8,} {server.name:10}{cells}{lost:7}{spent / SECONDS:12.0%}", flush=True)
 
 
 def latencies(port: int, asked: list[str]) -> tuple[list[float], int]:
@@ -97,11 +119,3 @@ def latencies(port: int, asked: list[str]) -> tuple[list[float], int]:
                 late = 0
     os.setpriority(os.PRIO_PROCESS, 0, nice)
     return sorted(found), len(sent)
-
-
-def report(what: str, measured: tuple[list[float], int], spent: float) -> None:
-    """Print one row; the CPU tells whether the server had more to do than to answer."""
-    found, lost = measured
-    row = [found[int(len(found) * share)] for share in (0.5, 0.99, 0.999)]
-    cells = "".join(f"{ms:9.3f}" for ms in (*row, found[-1]))
-    print(f"{what}{cells}{lost:7}{spent / SECONDS:14.0%}", flush=True)
