@@ -10,6 +10,7 @@ import ipaddress
 import json
 import socket
 import subprocess
+import sys
 import time
 import zlib
 from collections.abc import Iterator
@@ -27,6 +28,8 @@ WAIT = 'read -r _ && exec </dev/null && exec /bin/sh -c "$0"'
 """What a process does first: its network is there once it is given a line."""
 MOST = 250
 """Addresses of a subnet that are given out, in turn."""
+UNUSED, ATTEMPTS = 1, 100
+"""The port that a new address is asked at, and how often, at most each second."""
 
 
 class Container:
@@ -60,6 +63,7 @@ class Container:
         try:
             process = subprocess.Popen(argv, env=env, stdin=subprocess.PIPE, start_new_session=True)
             self._wire(process.pid, mine)
+            _settle(process.pid, mine)
             with _locked():
                 self._map(mine)
             assert process.stdin
@@ -164,6 +168,34 @@ def label(info: Json, key: str) -> str:
     """Return the value of a task's label, "" without it."""
     listed = info.get("labels", {}).get("labels", ())
     return next((x.get("value", "") for x in listed if x["key"] == key), "")
+
+
+def _settle(pid: int, mine: list[tuple[str, str]]) -> None:
+    """Wait until the kernels know of its IPv6 addresses, as plugins do.
+
+    Now and then nobody is answered who asks for a new one, on a busy machine for a minute: then it
+    is taken away and given again. That of a port where nobody listens is an answer as well.
+    """
+    within = ("nsenter", "--net", "--target", str(pid))
+    for address, _ in mine:
+        plain = address.partition("/")[0]
+        for attempt in range(1, ATTEMPTS) if ":" in address else ():
+            if _is_reached(plain):
+                break
+            if attempt % 3 == 0:
+                print(f"container: nobody reaches {plain}; it is given again", file=sys.stderr)
+                again = f"addr del {address} dev eth0", f"addr add {address} dev eth0 nodad"
+                _ip(*again, within=within)
+
+
+def _is_reached(address: str) -> bool:
+    try:
+        with socket.create_connection((address, UNUSED), timeout=1):
+            return True
+    except ConnectionRefusedError:
+        return True
+    except OSError:
+        return False
 
 
 @contextlib.contextmanager

@@ -42,7 +42,7 @@ class Site:
             found = {id_ for id_, t in self.lab.cluster.running(app).items() if t["healthy"]}
             return found if len(found) == instances else set()
 
-        return wait_for(ids, f"{instances} healthy instances of {app}")
+        return wait_for(ids, f"{instances} healthy instances of {app}", 150)
 
     def end(self, app: str) -> None:
         self.lab.cluster.keep(app, 0)
