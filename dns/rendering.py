@@ -37,12 +37,12 @@ def led(zone: Zone | Mirror, found: Rrset) -> tuple[list[bytes], list[str]]:
     names = [part[position] for part in parts]
     if not all(name.endswith(f".{zone.apex}") and zone.has(name) for name in names):
         return [], []
-    led = []
+    begun = []
     for part, name in zip(parts, names, strict=True):
         numbers = b"".join(int(number).to_bytes(2) for number in part[:position])
         size = len(numbers) + len(name) + 1
-        led.append(wire.head(_OWNER, found.type, found.ttl, size) + numbers)
-    return led, names
+        begun.append(wire.head(_OWNER, found.type, found.ttl, size) + numbers)
+    return begun, names
 
 
 def addresses(zone: Zone | Mirror, names: tuple[str, ...], name_length: int) -> list[bytes]:

@@ -34,10 +34,6 @@ MOST_EXEMPT, MOST_ZONES = 256, 64
 MOST_RATE = 1_000_000_000
 """Answers a second: no limit is finer than a nanosecond."""
 
-
-MOST_NAME = 254
-"""Letters of a name with its dots: a name has 255 octets at most (RFC 1035 section 2.3.4)."""
-
 _Taught: TypeAlias = tuple[int, list[bytes], list[str]]
 
 
@@ -168,7 +164,7 @@ class Teacher:
             assert found is not None
             records, targets = rendering.led(zone, found)
             # Of a mirror a target may be too long, or be in a zone inside the mirror's.
-            if any(len(t) > MOST_NAME or self._zones.of(t) is not zone for t in targets):
+            if any(len(t) >= wire.MOST_NAME or self._zones.of(t) is not zone for t in targets):
                 records, targets = [], []
             rrsets.append((wire.TYPES[type_], records[:MOST_RECORDS], targets[:MOST_RECORDS]))
         return rrsets

@@ -22,6 +22,8 @@ PORT = 10_080
 """Of VIPs; agents offer it to containers, too."""
 ROUNDS = 8
 """Requests after which each of three real servers was asked, as they take turns."""
+STARTING = 150
+"""Seconds in which instances start: a container waits until its addresses are reached."""
 
 
 class Site:
@@ -35,14 +37,14 @@ class Site:
         """Run an app until its instances are healthy; return their ids."""
         spec = apps.web(self.lab.topology, app, port=PORT, **more)
         self.lab.cluster.keep(app, instances, **spec)
-        return self.healthy(app, instances)
+        return self.healthy(app, instances, STARTING)
 
-    def healthy(self, app: str, instances: int) -> set[str]:
+    def healthy(self, app: str, instances: int, patience: float = 60) -> set[str]:
         def ids() -> set[str]:
             found = {id_ for id_, t in self.lab.cluster.running(app).items() if t["healthy"]}
             return found if len(found) == instances else set()
 
-        return wait_for(ids, f"{instances} healthy instances of {app}", 150)
+        return wait_for(ids, f"{instances} healthy instances of {app}", patience)
 
     def end(self, app: str) -> None:
         self.lab.cluster.keep(app, 0)
@@ -117,8 +119,6 @@ def site(request: pytest.FixtureRequest) -> Iterator[Site]:
         found.keep("web", 3, check="http / interval=1")
         found.keep("lone", 1, check="http / interval=1 data-path=yes")
         lab.wait()
-        for one in lab.topology.running("pointsman"):
-            wait_for(lambda one=one: well(found, one), f"good checks on {one.name}", 120)  # type: ignore[misc]
         yield found
     finally:
         lab.stop()
@@ -191,6 +191,12 @@ def test_lone_container_reaches_itself_by_its_vip(site: Site) -> None:
 
     for vip in site.vips("lone"):
         site.reaches(within(task), vip, {task})
+
+
+@in_containers
+def test_checks_of_every_node_find_the_containers_well(site: Site) -> None:
+    for one in site.lab.topology.running("pointsman"):
+        wait_for(lambda one=one: well(site, one), f"good checks on {one.name}", 20)  # type: ignore[misc]
 
 
 def well(site: Site, one: Node) -> bool:
