@@ -195,6 +195,7 @@ def _is_reached(address: str) -> bool:
     except ConnectionRefusedError:
         return True
     except OSError:
+        time.sleep(0.1)  # it may be told at once that there is no way
         return False
 
 
